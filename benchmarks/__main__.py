@@ -1,0 +1,204 @@
+"""`make bench`, or `make bench ARGS=--quick`: what the kernel does beside what the machine can do, in one run."""
+
+import argparse
+import asyncio
+import os
+import shutil
+import tempfile
+import time
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from doorstep import memory, telemetry
+from doorstep.database import EmbeddedPostgres
+
+from benchmarks import contenders, journey
+from benchmarks.contenders import Contender
+from benchmarks.journey import Outcome, Passage, System
+from tests.support.kafka_broker import NoBroker, running_broker
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured."""
+
+    rounds: int
+    events: int
+    bursts: int
+    burst: int
+    trickle: int
+
+
+FULL = Plan(rounds=5, events=6_000, bursts=3, burst=5_000, trickle=1_500)
+QUICK = Plan(rounds=2, events=2_000, bursts=1, burst=2_000, trickle=200)
+RATE = 50
+"""Cases a second while the latency is measured."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A contender as it is run: `share` of the plan's events, in batches of `batch`."""
+
+    who: Contender
+    batch: int
+    share: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """As the table shows it."""
+        return f"{self.who.name}, batches of {self.batch}" if self.batch > 1 else self.who.name
+
+
+async def on_one_postgres(plan: Plan) -> None:
+    """The handler beside asyncpg by hand and the library."""
+    with _postgres() as (_, postgres):
+        print(f"\n{await contenders.durability(postgres)}; {os.cpu_count()} cores, shared by client and server")
+        print(f"events of 1 KB; median of {plan.rounds} rounds, in which all take turns\n")
+        async with AsyncExitStack() as stack:
+            ready = await stack.enter_async_context(contenders.by_hand(postgres, ready=True))
+            made = await stack.enter_async_context(contenders.by_hand(postgres, ready=False))
+            simple = await stack.enter_async_context(contenders.ledger_handler(postgres))
+            real = await stack.enter_async_context(contenders.escalation_handler(postgres))
+            library = await stack.enter_async_context(contenders.library(postgres))
+            lines = [
+                Line(ready, 100),
+                Line(made, 100),
+                *(Line(simple, batch) for batch in (100, 500)),
+                *(Line(real, batch, share=0.5) for batch in (100, 500)),
+                Line(library, 1, share=0.1),
+            ]
+            _print_table(lines, await _take_turns(lines, plan))
+
+
+async def over_kafka(plan: Plan, broker: str) -> None:
+    """All four services, from intake.v1 to the audit's timeline."""
+    with _postgres() as (folder, postgres):
+        async with journey.system(folder, postgres, broker) as system:
+            await system.burst(500)
+            if pause := journey.until_clear(plan.bursts * 10 + plan.trickle / RATE + 5):
+                print(f"waiting {pause:.0f} s for the assessment at the quarter of the hour, which is work of its own")
+                await asyncio.sleep(pause)
+                await _quiet(system)
+            bursts = [await system.burst(plan.burst) for _ in range(plan.bursts)]
+            _print_burst(sorted(bursts, key=lambda outcome: outcome.rate)[len(bursts) // 2])
+            _print_trickle(await system.trickle(plan.trickle, RATE))
+
+
+async def _take_turns(lines: Sequence[Line], plan: Plan) -> dict[str, list[float]]:
+    for line in lines:
+        await line.who.run(500, line.batch)
+    rates: dict[str, list[float]] = defaultdict(list)
+    for nth in range(plan.rounds):
+        shift = nth % len(lines)
+        for line in (*lines[shift:], *lines[:shift]):
+            count = int(plan.events * line.share)
+            rates[line.name].append(count / await line.who.run(count, line.batch))
+    return rates
+
+
+def _print_table(lines: Sequence[Line], rates: dict[str, list[float]]) -> None:
+    ready, made, simple, library = lines[0].name, lines[1].name, lines[2].name, lines[-1].name
+
+    def against(name: str, other: str) -> float:
+        return median(one / two for one, two in zip(rates[name], rates[other], strict=True))
+
+    print(f"{'':58}{'events/s':>9}{'of by hand':>12}{'of library':>12}")
+    for line in lines:
+        rate, of_made, of_library = median(rates[line.name]), against(line.name, made), against(line.name, library)
+        print(f"{line.name:58}{rate:9,.0f}{of_made:12.2f}{of_library:12.1f}")
+    print("\nhandler in batches of 100, of")
+    print(f"  the four writes by hand, made from the message: {_verdict(against(simple, made), 0.5)}")
+    print(f"  the four writes by hand, values ready:          {_verdict(against(simple, ready), 0.5)}")
+    print(f"  the library:                                    {_verdict(against(simple, library), 10)}")
+
+
+def _print_burst(outcome: Outcome) -> None:
+    cases = len(outcome.passages)
+    print(f"\n{cases:,} overdue facts of new borrowers at once, intake.v1 to the audit's timeline, Kafka,")
+    print(f"four processes: {_verdict(outcome.rate, 500)} cases/s (median of the bursts)")
+    _print_cpu(outcome, f"{'CPU per case':16}", lambda seconds: f"{seconds / cases * 1e6:5.0f} us")
+    busiest = max((name for name in outcome.cpu if name not in ("kafka", "postgres")), key=lambda n: outcome.cpu[n])
+    share = outcome.cpu[busiest] / outcome.seconds
+    print(f"busiest service: {busiest}, {share:.0%} of a core; all together {_cores(outcome):.1f} cores")
+
+
+def _print_trickle(outcome: Outcome) -> None:
+    print(f"\n{len(outcome.passages):,} cases, {RATE} a second on average, each on its own (Poisson):")
+    p99 = outcome.percentile(0.99)
+    word = "met" if p99 <= 500 else "missed"
+    print(f"p50 {outcome.percentile(0.5):.0f} ms, p99 {p99:.0f} ms (aim: at most 500 ms, {word})")
+    stages: list[tuple[str, Callable[[Passage], float]]] = [
+        ("bank's send to escalation's decision", lambda one: one.recorded - one.sent),
+        ("to the audit's taking it in (commit, relay, Kafka)", lambda one: one.absorbed - one.recorded),
+        ("to being readable (commit)", lambda one: one.seen - one.absorbed),
+    ]
+    for name, stage in stages:
+        p50, p99 = outcome.percentile(0.5, stage), outcome.percentile(0.99, stage)
+        print(f"  {name:52} p50 {p50:4.0f} ms  p99 {p99:4.0f} ms")
+    _print_cpu(outcome, f"{'CPU':16}", lambda seconds: f"{seconds / outcome.seconds:5.0%}")
+
+
+def _print_cpu(outcome: Outcome, what: str, shown: Callable[[float], str]) -> None:
+    print(what + "  ".join(f"{name} {shown(seconds)}" for name, seconds in outcome.cpu.items()))
+
+
+def _cores(outcome: Outcome) -> float:
+    return sum(outcome.cpu.values()) / outcome.seconds
+
+
+def _verdict(measured: float, wanted: float) -> str:
+    shown = f"{measured:,.0f}" if wanted >= 100 else f"{measured:.2f}" if wanted < 1 else f"{measured:.1f}"
+    return f"{shown} (aim: at least {wanted:g}, {'met' if measured >= wanted else 'missed'})"
+
+
+async def _quiet(system: System) -> None:
+    """Until the services have done what the assessment set off: their CPU rests."""
+    for _ in range(30):
+        before = system.cpu()
+        await asyncio.sleep(1)
+        after = system.cpu()
+        if sum(after[name] - before[name] for name in system.services) < 0.3:
+            return
+
+
+@contextmanager
+def _postgres() -> Iterator[tuple[Path, EmbeddedPostgres]]:
+    folder = Path(tempfile.mkdtemp(prefix="doorstep-bench-"))
+    # The embedded server drops root's rights and must still reach its data.
+    folder.chmod(0o755)
+    postgres = EmbeddedPostgres(folder / "postgres")
+    try:
+        yield folder, postgres
+    finally:
+        postgres.stop_now()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def main() -> None:
+    """Both parts; the second one says why where no broker can be had."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="half a minute, rougher figures")
+    parser.add_argument("--only", choices=["postgres", "kafka"], help="one of the two parts")
+    options = parser.parse_args()
+    plan, start = QUICK if options.quick else FULL, time.monotonic()
+    warnings.simplefilter("ignore")
+    telemetry.configure_logging("ERROR")
+    memory.collect_rarely()
+    if options.only != "kafka":
+        asyncio.run(on_one_postgres(plan))
+    if options.only != "postgres":
+        try:
+            with running_broker() as broker:
+                asyncio.run(over_kafka(plan, broker))
+        except NoBroker as fault:
+            print(f"\nnot measured over Kafka: {fault}")
+    print(f"\n{time.monotonic() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

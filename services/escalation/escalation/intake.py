@@ -1,0 +1,178 @@
+"""The door for a bank's facts: decode strictly, seal what is personal, and turn into commands.
+
+From here on no plaintext travels. What cannot be read is parked, with the case it concerns where the bytes,
+or the loan's earlier facts, still tell."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import msgspec
+from doorstep.bus.interface import Record
+from doorstep.decider import Routed
+from doorstep.events import escalation as e
+from doorstep.events import intake
+from doorstep.events.common import Sealed
+from doorstep.sending import e164
+from doorstep.service import Runtime, Translated, Unreadable
+from doorstep.vault import Erased
+from sqlalchemy import text
+
+from escalation.domain import Fact, RecordFact
+from escalation.react import case_stream
+
+ERASED = "the borrower was erased: nothing more can be kept of them; discard this message"
+
+
+@dataclass(frozen=True)
+class _Known:
+    record: Record
+    fact: intake.Fact
+    case_id: str
+
+
+async def translate(runtime: Runtime, records: Sequence[Record]) -> Sequence[Translated | Unreadable]:
+    """One meaning per record, in order. Keys for all borrowers come in one query."""
+    meanings: dict[Record, Translated | Unreadable] = {}
+    known = []
+    for record in records:
+        try:
+            fact = intake.decode_fact(record.value)
+            _check_key(record, fact)
+            _check_date(fact, runtime.clock.now())
+            known.append(_Known(record, fact, runtime.vault.tokens.case_id(fact.tenant, intake.borrower_id(fact))))
+        except intake.Malformed as error:
+            meanings[record] = Unreadable(str(error), await _case_of(runtime, record))
+    for one, sealed in zip(known, await _seal_each(runtime, known), strict=True):
+        meanings[one.record] = _translated(runtime, one, *sealed) if sealed else Unreadable(ERASED, one.case_id)
+    return [meanings[record] for record in records]
+
+
+async def _seal_each(runtime: Runtime, known: Sequence[_Known]) -> Sequence[tuple[Sealed, Sealed] | None]:
+    """None for a borrower who was erased; the vault refuses a batch with one of them as a whole."""
+    if not known:
+        return []
+    try:
+        return await _seal(runtime, known)
+    except Erased:
+        if len(known) == 1:
+            return [None]
+        half = len(known) // 2
+        return [*await _seal_each(runtime, known[:half]), *await _seal_each(runtime, known[half:])]
+
+
+async def _seal(runtime: Runtime, known: Sequence[_Known]) -> Sequence[tuple[Sealed, Sealed]]:
+    items = []
+    for one in known:
+        borrower = one.fact.data.borrower if isinstance(one.fact, intake.LoanOverdueFact) else None
+        items += [(one.case_id, msgspec.json.encode(borrower)), (one.case_id, one.record.value)]
+    sealed = await runtime.vault.seal(items)
+    return list(zip(sealed[::2], sealed[1::2], strict=True))
+
+
+def _translated(runtime: Runtime, one: _Known, personal: Sealed, original: Sealed) -> Translated:
+    fact = one.fact
+    command = RecordFact(_event(runtime, one, personal, original))
+    return Translated(
+        message_id=f"{fact.source} {fact.id}",
+        case_id=one.case_id,
+        correlation_id=fact.id,
+        routed=[Routed(case_stream(one.case_id, fact.tenant), command)],
+    )
+
+
+def _event(runtime: Runtime, one: _Known, personal: Sealed, original: Sealed) -> Fact:
+    tokens = runtime.vault.tokens
+    match one.fact:
+        case intake.LoanOverdueFact(id=fact_id, source=source, tenant=tenant, data=data):
+            return e.LoanOverdueRecorded(
+                fact_id=fact_id,
+                source=source,
+                loan_id=data.loan_id,
+                product=data.product,
+                principal_outstanding=intake.money(data.principal_outstanding, data.currency),
+                amount_overdue=intake.money(data.amount_overdue, data.currency),
+                overdue_since=data.overdue_since,
+                business_date=data.business_date,
+                dpd=(data.business_date - data.overdue_since).days + 1,
+                language=data.language,
+                phone_token=tokens.phone(tenant, e164(data.borrower.phone, data.region)),
+                address_token=tokens.address(tenant, data.borrower.address) if data.borrower.address else None,
+                personal=personal,
+                original=original,
+                said_at=one.fact.time,
+                region=data.region,
+                time_zone=data.time_zone,
+            )
+        case intake.LoanCuredFact(id=fact_id, source=source, data=data):
+            return e.LoanCureRecorded(
+                fact_id=fact_id,
+                source=source,
+                loan_id=data.loan_id,
+                business_date=data.business_date,
+                original=original,
+                said_at=one.fact.time,
+            )
+        case intake.PaymentReceivedFact(id=fact_id, source=source, data=data):
+            return e.PaymentRecorded(
+                fact_id=fact_id,
+                source=source,
+                loan_id=data.loan_id,
+                amount=intake.money(data.amount, data.currency),
+                paid_on=data.paid_on,
+                original=original,
+            )
+
+
+def _check_key(record: Record, fact: intake.Fact) -> None:
+    expected = intake.loan_key(fact.tenant, fact.data.loan_id)
+    if record.key not in (expected, fact.data.loan_id):
+        raise intake.Malformed("the message key is not <tenant>:<loan_id>, so this loan's facts have no order")
+
+
+def _check_date(fact: intake.Fact, now: datetime) -> None:
+    # A date from the future would make every true one late until it comes. Where a date comes first on Earth,
+    # clocks are 14 hours ahead of UTC.
+    name = "paid_on" if isinstance(fact, intake.PaymentReceivedFact) else "business_date"
+    told: date = getattr(fact.data, name)
+    if told > (now + timedelta(hours=14)).date():
+        raise intake.Malformed(f"{name} lies in the future - at `$.data.{name}`")
+
+
+class _Glimpse(msgspec.Struct):
+    """As little of a broken fact as tells whose it is."""
+
+    class Data(msgspec.Struct):
+        class Borrower(msgspec.Struct):
+            borrower_id: str | None = None
+
+        borrower_id: str | None = None
+        borrower: Borrower | None = None
+
+    tenant: str
+    data: Data
+
+
+_glimpse = msgspec.json.Decoder(_Glimpse)
+
+
+async def _case_of(runtime: Runtime, record: Record) -> str | None:
+    try:
+        glimpse = _glimpse.decode(record.value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        glimpse = None
+    if glimpse is not None:
+        borrower = glimpse.data.borrower.borrower_id if glimpse.data.borrower else glimpse.data.borrower_id
+        if borrower:
+            return runtime.vault.tokens.case_id(glimpse.tenant, borrower)
+    tenant, _, loan_id = record.key.rpartition(":")
+    async with runtime.engine.connect() as connection:
+        found = await connection.execute(_LOAN, {"tenant": tenant, "loan_id": loan_id})
+        case_id: str | None = found.scalar()
+    return case_id
+
+
+# A key without a tenant names no loan where several tenants have one of that id.
+_LOAN = text(
+    "select min(case_id) from loan where loan_id = :loan_id and (tenant = :tenant or :tenant = '') having count(*) = 1"
+)

@@ -1,0 +1,102 @@
+"""What escalation hears, as commands to the case."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from doorstep.decider import Routed, StreamId
+from doorstep.envelope import Envelope
+from doorstep.events import kernel, reminder, visits
+from doorstep.events.escalation import HoldKind
+from doorstep.events.registry import Event
+
+from escalation.domain import (
+    PlaceHold,
+    RecordContactOutcome,
+    RecordPromise,
+    RecordVisitOutcome,
+    ResumeSending,
+    SuspendSending,
+)
+
+HOLDS: dict[str, HoldKind] = {
+    "dispute": "dispute",
+    "complaint": "complaint",
+    "hardship": "hardship",
+    "opt-out": "cease-contact",
+}
+
+
+def case_stream(case_id: str, tenant: str) -> StreamId:
+    """The stream of a case."""
+    return StreamId("case", case_id, case_id, tenant)
+
+
+def react(envelope: Envelope, event: Event) -> Iterable[Routed]:
+    """The commands that follow from an executor's event, or from a message parked anywhere."""
+    match event:
+        case kernel.MessageParked(case_id=case_id) | kernel.MessageReleased(case_id=case_id):
+            return [
+                Routed(case_stream(case_id, envelope.tenant), command)
+                for command in _parking(envelope, event)
+                if case_id
+            ]
+        case _:
+            stream = case_stream(envelope.subject, envelope.tenant)
+            return [Routed(stream, command, envelope.actor) for command in _commands(envelope, event)]
+
+
+def _parking(envelope: Envelope, event: kernel.MessageParked | kernel.MessageReleased) -> Iterable[Any]:
+    service = envelope.source.rpartition("/")[2]
+    if isinstance(event, kernel.MessageParked):
+        return [SuspendSending(service, event.key)]
+    return [ResumeSending(service, event.key)]
+
+
+def _commands(envelope: Envelope, event: Event) -> Iterable[Any]:  # noqa: PLR0911, PLR0912
+    match event:
+        case reminder.ContactSent(permit_id=permit_id):
+            return [RecordContactOutcome(permit_id, "sent", envelope.time)]
+        case reminder.ContactNotSent(permit_id=permit_id):
+            return [RecordContactOutcome(permit_id, "not-sent", envelope.time)]
+        case reminder.ContactFailed(permit_id=permit_id):
+            return [RecordContactOutcome(permit_id, "failed", envelope.time)]
+        case reminder.ContactUnknown(permit_id=permit_id):
+            return [RecordContactOutcome(permit_id, "unknown", envelope.time)]
+        case reminder.ReceiptRecorded(permit_id=permit_id, status=status, at=at):
+            return [RecordContactOutcome(permit_id, status, at)]
+        case reminder.ReplyReceived():
+            return _reply(event)
+        case visits.VisitNoticed(visit_id=visit_id):
+            return [RecordVisitOutcome(visit_id, "noticed", envelope.time)]
+        case visits.NoticeFailed(visit_id=visit_id, unknown=True):
+            # Nobody goes, and the borrower may have been told all the same: the permit is used up.
+            return [RecordVisitOutcome(visit_id, "failed", envelope.time)]
+        case visits.VisitStarted(visit_id=visit_id, at=at):
+            return [RecordVisitOutcome(visit_id, "started", at)]
+        case visits.VisitCompleted():
+            done = RecordVisitOutcome(event.visit_id, "completed", event.at, event.willingness)
+            return [done, *_promise(event.visit_id, event.promise_due, event.promise_amount)]
+        case visits.VisitFailed(visit_id=visit_id, at=at):
+            return [RecordVisitOutcome(visit_id, "failed", at)]
+        case visits.VisitCancelled(visit_id=visit_id):
+            return [RecordVisitOutcome(visit_id, "not-made", envelope.time)]
+        case _:
+            return []
+
+
+def _reply(reply: reminder.ReplyReceived) -> Iterable[Any]:
+    answered = RecordContactOutcome(reply.permit_id, "answered", reply.at)
+    match reply.kind:
+        case "promise":
+            return [answered, *_promise(reply.reply_id, reply.promise_due, reply.promise_amount)]
+        case "wrong-number":
+            # Somebody answered, but not the borrower.
+            return [PlaceHold(reply.reply_id, "wrong-number")]
+        case "other":
+            return [answered]
+        case kind:
+            return [answered, PlaceHold(reply.reply_id, HOLDS[kind])]
+
+
+def _promise(promise_id: str, due: Any, amount: Any) -> Iterable[Any]:
+    return [RecordPromise(promise_id, due, amount)] if due is not None else []

@@ -1,0 +1,238 @@
+"""The door for a bank's facts, before a real vault: what is good is sealed, what is not is explained."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pytest
+from doorstep.bus.interface import Outgoing, Partition, Record
+from doorstep.decider import Routed
+from doorstep.envelope import decode
+from doorstep.events.escalation import LoanCureRecorded, LoanOverdueRecorded, PaymentRecorded
+from doorstep.events.registry import INTAKE
+from doorstep.runtime import Running
+from doorstep.sending import e164
+from doorstep.service import Translated, Unreadable
+from escalation.domain import Fact
+from escalation.intake import translate
+from sqlalchemy import text
+
+REF, NAME, PHONE, ADDRESS = "borrower-4711", "张三丰", "13800138000", "广州市天河区体育东路 1 号"
+
+
+def message(kind: str = "loan-overdue", key: str = "acme:L1", offset: int = 0, **changes: Any) -> Record:
+    """A bank's message. `changes` replace fields of its data (None removes one), of the borrower, or of the
+    message itself."""
+    borrower = {"borrower_id": REF, "name": NAME, "phone": PHONE, "address": ADDRESS}
+    loan = {"product": "card", "currency": "CNY", "principal_outstanding": "9000", "amount_overdue": "120.50"}
+    kinds: dict[str, dict[str, Any]] = {
+        "loan-overdue": {"borrower": borrower, **loan, "overdue_since": "2026-02-01", "business_date": "2026-03-01"},
+        "loan-cured": {"borrower_id": REF, "business_date": "2026-03-01"},
+        "payment-received": {"borrower_id": REF, "amount": "10", "currency": "CNY", "paid_on": "2026-03-01"},
+    }
+    data = {"loan_id": "L1", **kinds[kind]}
+    whole = {
+        "id": f"f{offset}",
+        "source": "/bank/acme",
+        "time": "2026-03-02T01:00:00+08:00",
+        "tenant": "acme",
+        "type": f"doorstep.fact.{kind}",
+        "data": data,
+    }
+    for name, value in changes.items():
+        place = whole if name in whole or name == "schemaversion" else borrower if name in borrower else data
+        place[name] = value
+        if value is None:
+            del place[name]
+    return raw(msgspec.json.encode(whole), key, offset)
+
+
+def raw(value: bytes, key: str = "acme:L1", offset: int = 0) -> Record:
+    return Record(Partition(INTAKE, 0), offset, key, value)
+
+
+@dataclass
+class Door:
+    """Escalation, running."""
+
+    running: Running
+
+    async def take(self, *records: Record) -> Any:
+        return await translate(self.running, records)
+
+    async def event(self, record: Record) -> Fact:
+        """The event in the one command that `record` asks for."""
+        (meaning,) = await self.take(record)
+        assert isinstance(meaning, Translated), meaning
+        (routed,) = meaning.routed
+        assert isinstance(routed, Routed)
+        fact: Fact = routed.command.fact
+        return fact
+
+    async def refusal(self, record: Record) -> Unreadable:
+        (meaning,) = await self.take(record)
+        assert isinstance(meaning, Unreadable), meaning
+        return meaning
+
+    def case_id(self, borrower: str = REF, tenant: str = "acme") -> str:
+        return self.running.vault.tokens.case_id(tenant, borrower)
+
+    async def rows(self, sql: str) -> Any:
+        async with self.running.engine.connect() as connection:
+            return (await connection.execute(text(sql))).all()
+
+
+@pytest.fixture
+def door(running: Running) -> Door:
+    return Door(running)
+
+
+async def test_an_overdue_fact_travels_sealed(door: Door) -> None:
+    record = message()
+    event = await door.event(record)
+    assert isinstance(event, LoanOverdueRecorded)
+    assert (event.loan_id, event.dpd, str(event.amount_overdue.amount)) == ("L1", 29, "120.50")
+    assert event.personal.key_id == event.original.key_id == door.case_id()
+    plain = msgspec.json.encode(event)
+    assert not [word for word in (NAME, PHONE, "8613800138000", ADDRESS, REF) if word.encode() in plain]
+    (borrower,) = await door.running.vault.borrowers([event.personal])
+    assert (borrower.name, borrower.phone) == (NAME, PHONE)
+    assert await door.running.vault.open([event.original]) == [record.value]
+
+
+async def test_a_cure_and_a_payment_travel_sealed_too(door: Door) -> None:
+    for kind, cls in [("loan-cured", LoanCureRecorded), ("payment-received", PaymentRecorded)]:
+        event = await door.event(message(kind))
+        assert isinstance(event, cls)
+        assert REF.encode() not in msgspec.json.encode(event)
+        assert event.original.key_id == door.case_id()
+
+
+async def test_a_batch_keeps_its_order_the_good_beside_the_bad(door: Door) -> None:
+    records = [message(offset=0), raw(b"{", offset=1), message("loan-cured", offset=2)]
+    good, bad, cure = await door.take(*records)
+    assert isinstance(bad, Unreadable)
+    assert [type(one.routed[0].command.fact) for one in (good, cure)] == [LoanOverdueRecorded, LoanCureRecorded]
+    assert [one.message_id for one in (good, cure)] == ["/bank/acme f0", "/bank/acme f2"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"amount_overdue": "-1"}, "a decimal string, zero or more, such as 1520.50 - at `$.data.amount_overdue`"),
+        ({"amount_overdue": 12.5}, "amount_overdue"),
+        ({"amount_overdue": "1e3"}, "Expected a decimal string"),
+        ({"currency": "XXQ"}, "unknown currency"),
+        ({"loan_id": None}, "missing required field `loan_id`"),
+        ({"phone": None}, "missing required field `phone`"),
+        ({"time": "2026-03-02T01:00:00"}, "timezone"),
+        ({"schemaversion": 2}, "schemaversion 2 is newer than 1, the newest this release reads: upgrade"),
+        ({"overdue_since": "2026-03-02"}, "overdue_since is after business_date"),
+        ({"time_zone": "Mars/Olympus"}, "unknown time zone"),
+        ({"business_date": "2026-03-04"}, "business_date lies in the future"),
+        ({"tenant": "ACME Bank"}, "a name of small letters, digits and hyphens"),
+        ({"region": "Guangdong"}, "an ISO 3166-2 code, such as CN-GD"),
+    ],
+)
+async def test_a_malformed_fact_is_refused_with_a_reason_and_its_case(
+    door: Door, changes: dict[str, Any], reason: str
+) -> None:
+    refusal = await door.refusal(message(**changes))
+    assert reason in refusal.reason
+    assert NAME not in refusal.reason
+    assert refusal.case_id == door.case_id(tenant=changes.get("tenant", "acme"))
+
+
+async def test_a_payment_from_the_future_is_refused(door: Door) -> None:
+    refusal = await door.refusal(message("payment-received", paid_on="2199-01-01"))
+    assert refusal.reason == "paid_on lies in the future - at `$.data.paid_on`"
+    await door.event(message("payment-received", paid_on="2026-03-02"))
+
+
+@pytest.mark.parametrize("value", [b"", b"{", b'{"id":', b"\xff\xfe", b"[]", b'"B1"', b"null"])
+async def test_broken_bytes_of_an_unknown_loan_name_no_case(door: Door, value: bytes) -> None:
+    refusal = await door.refusal(raw(value))
+    assert refusal.reason
+    assert refusal.case_id is None
+
+
+@pytest.mark.parametrize("key", ["acme:L1", "L1"])
+async def test_broken_bytes_of_a_known_loan_name_its_case(door: Door, key: str) -> None:
+    await door.running.execute(*(await door.take(message()))[0].routed)
+    assert (await door.refusal(raw(b"{", key))).case_id == door.case_id()
+
+
+async def test_a_loan_id_of_two_tenants_names_no_case_by_itself(door: Door) -> None:
+    for tenant in ("acme", "other"):
+        await door.running.execute(*(await door.take(message(tenant=tenant, key="L1")))[0].routed)
+    assert (await door.refusal(raw(b"{", "L1"))).case_id is None
+    assert (await door.refusal(raw(b"{", "other:L1"))).case_id == door.case_id(tenant="other")
+
+
+async def test_a_fact_under_the_key_of_another_loan_is_refused(door: Door) -> None:
+    for key in ("acme:L2", "other:L1", "", REF):
+        refusal = await door.refusal(message(key=key))
+        assert "the message key is not <tenant>:<loan_id>" in refusal.reason
+        assert refusal.case_id == door.case_id()
+    await door.event(message(key="L1"))
+
+
+async def test_an_erased_borrower_does_not_come_back_and_costs_the_batch_nothing(door: Door) -> None:
+    await door.running.vault.destroy(door.case_id())
+    records = [message(offset=0), message(offset=1, borrower_id="B2"), message("loan-cured", offset=2)]
+    erased, other, cure = await door.take(*records)
+    assert isinstance(other, Translated)
+    for one in (erased, cure):
+        assert isinstance(one, Unreadable)
+        assert ("was erased" in one.reason, one.case_id) == (True, door.case_id())
+
+
+async def test_a_refused_fact_is_parked_and_suspends_its_case(door: Door) -> None:
+    await door.running.execute(*(await door.take(message()))[0].routed)
+    await door.running.bus.publish([Outgoing(INTAKE, "acme:L1", message(amount_overdue="-1").value)])
+    while await door.running.turn():
+        pass
+    ((reason, case_id),) = await door.rows("select reason, case_id from parked")
+    assert "amount_overdue" in reason
+    assert case_id == door.case_id()
+    assert await door.rows('select case_id, "by", key from suspended') == [(case_id, "escalation", "acme:L1")]
+
+
+async def test_no_plaintext_is_written_down(door: Door) -> None:
+    await door.running.execute(*(await door.take(message()))[0].routed)
+    for value, state in await door.rows("select value, state from events join streams using (stream)"):
+        decode(value)
+        for word in (REF, NAME, PHONE, ADDRESS):
+            assert word.encode() not in value
+            assert word.encode() not in state
+
+
+async def test_the_same_phone_written_differently_is_the_same_token(door: Door) -> None:
+    written = [
+        "13800138000",
+        "138 0013 8000",
+        "138-0013-8000",
+        "+86 138 0013 8000",
+        "008613800138000",
+        "１３８００１３８０００",
+    ]
+    events = [await door.event(message(phone=phone, region="CN-GD")) for phone in written]
+    tokens = {event.phone_token for event in events if isinstance(event, LoanOverdueRecorded)}
+    assert len(tokens) == 1
+    other = await door.event(message(phone="13800138001"))
+    assert isinstance(other, LoanOverdueRecorded)
+    assert other.phone_token not in tokens
+
+
+@pytest.mark.parametrize(
+    ("number", "region", "canonical"),
+    [
+        ("138 0013 8000", None, "+8613800138000"),
+        ("(202) 555-0143", "US-DC", "+12025550143"),
+        ("0912 345 678", "TW", "+886912345678"),
+        ("+1 202 555 0143", "CN", "+12025550143"),
+        ("call my son", "CN", "call my son"),
+    ],
+)
+def test_a_phone_is_known_by_its_international_form(number: str, region: str | None, canonical: str) -> None:
+    assert e164(number, region) == canonical

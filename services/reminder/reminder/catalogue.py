@@ -1,0 +1,23 @@
+"""The catalogue of what may be said: one text per language, channel and purpose."""
+
+from typing import get_args
+
+from doorstep.events.common import Channel, Language
+from doorstep.events.escalation import Purpose
+from doorstep.texts import Template, catalogue
+
+CATALOGUE = catalogue(
+    "reminder",
+    (
+        f"{language}/{channel}/{purpose}"
+        for language in get_args(Language)
+        for channel in get_args(Channel)
+        for purpose in get_args(Purpose)
+    ),
+)
+
+
+def template_for(channel: Channel, purpose: Purpose, language: Language) -> Template:
+    """The text for this contact. There is one for every combination: the import of this module fails
+    otherwise."""
+    return CATALOGUE[f"{language}/{channel}/{purpose}"]

@@ -1,0 +1,253 @@
+"""A contact: one permitted attempt to reach the borrower, from the permit to the borrower's reply.
+
+It waits for its window, commits the intent, and only then calls out; what came of the call is recorded once.
+A cancelled or expired permit is given back as not sent while nothing can have left the house.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, assert_never
+
+import msgspec
+from doorstep.decider import Decider, Refused, Wake
+from doorstep.events.common import Channel, Instant
+from doorstep.events.reminder import (
+    ContactFailed,
+    ContactNotSent,
+    ContactScheduled,
+    ContactSent,
+    ContactStarted,
+    ContactUnknown,
+    ContactWithdrawn,
+    ReceiptRecorded,
+    ReplyReceived,
+    Terms,
+)
+from doorstep.windows import is_open, next_opening
+
+from reminder.catalogue import template_for
+
+CATEGORY = "contact"
+Withdrawal = Literal["cancelled", "suspended"]
+Objection = Literal["cancelled", "suspended", "expired"]
+Outcome = ContactSent | ContactNotSent | ContactFailed | ContactUnknown
+Heard = ReceiptRecorded | ReplyReceived
+ContactEvent = ContactScheduled | ContactStarted | ContactWithdrawn | Outcome | Heard
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A permit has arrived: carry it out inside its window."""
+
+    permit_id: str
+    channel: Channel
+    terms: Terms
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """The permit is withdrawn: what has not left the house does not leave it."""
+
+    reason: Withdrawal
+
+
+@dataclass(frozen=True)
+class Settle:
+    """The call is over, or was not made: this came of it."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Hear:
+    """The provider's receipt, or the borrower's reply."""
+
+    message: Heard
+
+
+Command = Schedule | Cancel | Wake | Settle | Hear
+
+
+class Absent(msgspec.Struct, frozen=True, tag="absent"):
+    """No permit has arrived."""
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True, tag="waiting"):
+    """Starts at `due`."""
+
+    permit_id: str
+    channel: Channel
+    due: Instant
+    terms: Terms
+
+
+class Started(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
+    """The intent is committed and the message may be on its way. A provider can be quicker with a receipt
+    than with its answer, so receipts and replies (by id) are heard from here on."""
+
+    permit_id: str
+    channel: Channel
+    due: Instant
+    terms: Terms
+    template_hash: str
+    withdrawn: Withdrawal | None = None
+    receipts: tuple[str, ...] = ()
+    replies: tuple[str, ...] = ()
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
+    """What became of it is known, or known to be unknown."""
+
+    permit_id: str
+    channel: Channel
+    due: Instant
+    outcome: Literal["sent", "not-sent", "failed", "unknown"]
+    receipts: tuple[str, ...] = ()
+    replies: tuple[str, ...] = ()
+
+
+State = Absent | Waiting | Started | Done
+
+
+def decide(state: State, command: Command, now: datetime) -> Sequence[ContactEvent]:
+    """Raises Refused for a receipt of, or a reply to, something that was not sent."""
+    match command:
+        case Schedule():
+            return _schedule(command, now) if isinstance(state, Absent) else ()
+        case Cancel(reason=reason):
+            return _cancel(state, reason)
+        case Wake():
+            return _wake(state, now) if isinstance(state, Waiting) and state.due <= now else ()
+        case Settle(outcome=outcome):
+            return (outcome,) if isinstance(state, Started) else ()
+        case Hear(message=message):
+            return () if _heard(_reached(state), message) else (message,)
+        case _:
+            assert_never(command)
+
+
+def not_sent(contact: Schedule | Waiting | Started, reason: Objection) -> ContactNotSent:
+    """Nothing left the house; the permit goes back."""
+    return ContactNotSent(permit_id=contact.permit_id, channel=contact.channel, reason=reason)
+
+
+def objection(state: Started, now: datetime) -> Objection | None:
+    """Why the message may not leave the house any more, or None. A text that was changed since the intent
+    is not the text that was meant: that intent is out of date too."""
+    if state.withdrawn is not None:
+        return state.withdrawn
+    template = template_for(state.channel, state.terms.purpose, state.terms.language)
+    timely = now <= state.terms.valid_until and is_open(state.terms.windows, now)
+    return None if timely and template.hash == state.template_hash else "expired"
+
+
+def _schedule(permit: Schedule, now: datetime) -> Sequence[ContactEvent]:
+    due = next_opening(permit.terms.windows, now)
+    scheduled = ContactScheduled(permit_id=permit.permit_id, channel=permit.channel, due=due, terms=permit.terms)
+    if due > permit.terms.valid_until:
+        return scheduled, not_sent(permit, "expired")
+    return (scheduled,)
+
+
+def _cancel(state: State, reason: Withdrawal) -> Sequence[ContactEvent]:
+    match state:
+        case Waiting():
+            return (not_sent(state, reason),)
+        case Started(withdrawn=None):
+            return (ContactWithdrawn(permit_id=state.permit_id, channel=state.channel, reason=reason),)
+        case _:
+            return ()
+
+
+def _wake(contact: Waiting, now: datetime) -> Sequence[ContactEvent]:
+    due = next_opening(contact.terms.windows, now)
+    if due > contact.terms.valid_until:
+        return (not_sent(contact, "expired"),)
+    if due > now:
+        return (ContactScheduled(permit_id=contact.permit_id, channel=contact.channel, due=due),)
+    return (_start(contact),)
+
+
+def _start(contact: Waiting) -> ContactStarted:
+    template = template_for(contact.channel, contact.terms.purpose, contact.terms.language)
+    return ContactStarted(
+        permit_id=contact.permit_id,
+        channel=contact.channel,
+        template_id=template.id,
+        template_version=template.version,
+        template_hash=template.hash,
+        opened=("name", "address" if contact.channel == "letter" else "phone"),
+    )
+
+
+def _reached(state: State) -> Started | Done:
+    match state:
+        case Started() | Done(outcome="sent" | "unknown"):
+            return state
+        case Absent() | Waiting():
+            raise Refused("nothing has been sent under this permit yet; check the permit id")
+        case Done(outcome=outcome):
+            raise Refused(f"this contact ended as {outcome}, so nobody was reached; check the permit id")
+
+
+def _heard(contact: Started | Done, message: Heard) -> bool:
+    match message:
+        case ReceiptRecorded(status=status):
+            return status in contact.receipts
+        case ReplyReceived(reply_id=reply_id):
+            return reply_id in contact.replies
+        case _:
+            assert_never(message)
+
+
+def evolve(state: State, event: ContactEvent) -> State:  # noqa: PLR0911
+    """The contact after `event`."""
+    match event:
+        case ContactScheduled():
+            terms = event.terms or _waiting(state).terms
+            return Waiting(permit_id=event.permit_id, channel=event.channel, due=event.due, terms=terms)
+        case ContactStarted():
+            return Started(**msgspec.structs.asdict(_waiting(state)), template_hash=event.template_hash)
+        case ContactWithdrawn():
+            assert isinstance(state, Started)
+            return msgspec.structs.replace(state, withdrawn=event.reason)
+        case ContactSent():
+            return _done(state, "sent")
+        case ContactNotSent():
+            return _done(state, "not-sent")
+        case ContactFailed():
+            return _done(state, "failed")
+        case ContactUnknown():
+            return _done(state, "unknown")
+        case ReceiptRecorded():
+            assert isinstance(state, Started | Done)
+            return msgspec.structs.replace(state, receipts=(*state.receipts, event.status))
+        case ReplyReceived():
+            assert isinstance(state, Started | Done)
+            return msgspec.structs.replace(state, replies=(*state.replies, event.reply_id))
+        case _:
+            assert_never(event)
+
+
+def _waiting(state: State) -> Waiting:
+    assert isinstance(state, Waiting)
+    return state
+
+
+def _done(state: State, outcome: Literal["sent", "not-sent", "failed", "unknown"]) -> Done:
+    assert isinstance(state, Waiting | Started)
+    done = Done(permit_id=state.permit_id, channel=state.channel, due=state.due, outcome=outcome)
+    if isinstance(state, Waiting):
+        return done
+    return msgspec.structs.replace(done, receipts=state.receipts, replies=state.replies)
+
+
+CONTACT: Decider[State, Command] = Decider(
+    category=CATEGORY,
+    initial=Absent(),
+    state_type=State,
+    decide=decide,
+    evolve=evolve,
+    wake_at=lambda state: state.due if isinstance(state, Waiting) else None,
+)

@@ -1,0 +1,122 @@
+"""Sending: from the committed intent to the provider, and back with what came of it."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from doorstep.decider import StreamId
+from doorstep.events.common import Borrower
+from doorstep.events.registry import Event
+from doorstep.events.reminder import ContactFailed, ContactSent, ContactStarted, ContactUnknown
+from doorstep.gateway import Gateway, Message, Receipt, Unreachable
+from doorstep.sending import Unreadable, deliver, e164, opened, together
+from doorstep.service import Call, Effect, Later, Runtime
+from doorstep.texts import plain
+
+from reminder.catalogue import template_for
+from reminder.domain import Objection, Outcome, Settle, Started, not_sent, objection
+
+SEND = "send"
+SHORTEST_WAIT = timedelta(minutes=1)
+LONGEST_WAIT = timedelta(minutes=15)
+
+
+def effects(stream: StreamId, event: Event, state: Any) -> Iterable[Effect]:
+    """A committed intent is sent."""
+    if isinstance(event, ContactStarted):
+        yield Effect(SEND, event.permit_id)
+
+
+class Send:
+    """Carries out the effects of kind `send`."""
+
+    def unwanted(self, state: Any, now: datetime) -> Settle | None:
+        """The last look: not when withdrawn, expired, out of its window, or when its text was changed."""
+        assert isinstance(state, Started)
+        reason = objection(state, now)
+        return None if reason is None else Settle(not_sent(state, reason))
+
+    async def perform(self, runtime: Runtime, calls: Sequence[Call]) -> Sequence[Settle | Later]:
+        """Open, render and send; one answer per call, in order. Raises AnswerLost once all have ended."""
+        borrowers = await opened(runtime.vault, [call.state.terms.personal for call in calls])
+
+        async def one(call: Call, borrower: Borrower | Unreadable) -> Settle | Later:
+            return await _carry_out(runtime, call, borrower)
+
+        return await together(one, calls, borrowers)
+
+
+async def _carry_out(runtime: Runtime, call: Call, borrower: Borrower | Unreadable) -> Settle | Later:
+    state, gateway, now = call.state, runtime.gateway, runtime.clock.now()
+    try:
+        message = _message(runtime, call, borrower)
+        unwanted: Objection | None = objection(state, now) if call.repeated else None
+        answer: Receipt | Objection | None = await deliver(gateway, message, repeated=call.repeated, objection=unwanted)
+    except Unreadable as error:
+        return Settle(_unknown(gateway, state) if call.repeated else _failed(gateway, state, str(error)))
+    except Unreachable as error:
+        return Later(now + wait(state, now), str(error))
+    return Settle(_outcome(runtime, call, message, answer))
+
+
+def wait(state: Started, now: datetime) -> timedelta:
+    """How long to leave an unreachable provider alone: as long as it has been so far, within limits."""
+    return min(max(now - state.due, SHORTEST_WAIT), LONGEST_WAIT)
+
+
+def _message(runtime: Runtime, call: Call, borrower: Borrower | Unreadable) -> Message:
+    if isinstance(borrower, Unreadable):
+        raise borrower
+    state = call.state
+    return Message(
+        idempotency_key=state.permit_id,
+        channel=state.channel,
+        to=_address(borrower) if state.channel == "letter" else e164(borrower.phone, state.terms.region),
+        text=text_of(state, borrower, runtime.settings.lender_name, runtime.settings.complaints_phone),
+        language=state.terms.language,
+        case_id=call.stream.key,
+    )
+
+
+def text_of(state: Started, borrower: Borrower, lender: str, phone: str) -> str:
+    """The message as the borrower gets it."""
+    template = template_for(state.channel, state.terms.purpose, state.terms.language)
+    return template.render(
+        name=plain(borrower.name),
+        amount=state.terms.amount.text(state.terms.language),
+        lender=lender,
+        phone=phone,
+    )
+
+
+def _address(borrower: Borrower) -> str:
+    if not borrower.address:
+        raise Unreadable("no address")
+    return borrower.address
+
+
+def _outcome(runtime: Runtime, call: Call, message: Message, answer: Receipt | Objection | None) -> Outcome:
+    state, gateway = call.state, runtime.gateway
+    match answer:
+        case None:
+            return _unknown(gateway, state)
+        case str():
+            return not_sent(state, answer)
+        case Receipt(status="refused"):
+            return _failed(gateway, state, answer.reason or "refused")
+        case _:
+            return ContactSent(
+                permit_id=state.permit_id,
+                channel=state.channel,
+                provider=gateway.name,
+                provider_message_id=answer.provider_message_id,
+                rendered_mac=runtime.vault.tokens.text(call.stream.tenant, message.text),
+            )
+
+
+def _failed(gateway: Gateway, state: Started, reason: str) -> ContactFailed:
+    return ContactFailed(permit_id=state.permit_id, channel=state.channel, provider=gateway.name, reason=reason)
+
+
+def _unknown(gateway: Gateway, state: Started) -> ContactUnknown:
+    return ContactUnknown(permit_id=state.permit_id, channel=state.channel, provider=gateway.name)

@@ -1,0 +1,23 @@
+"""Doorstep reminder: carries out permitted contacts."""
+
+from doorstep.events.registry import ESCALATION, REMINDER
+from doorstep.service import Service
+
+from reminder.api import api
+from reminder.domain import CATEGORY, CONTACT
+from reminder.effects import SEND, Send, effects
+from reminder.react import react
+from reminder.views import project
+
+service = Service(
+    name="reminder",
+    package="reminder",
+    topic=REMINDER,
+    listens=(ESCALATION,),
+    deciders={CATEGORY: CONTACT},
+    react=react,
+    effects=effects,
+    performers={SEND: Send()},
+    project=project,
+    api=api,
+)

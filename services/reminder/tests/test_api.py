@@ -1,0 +1,235 @@
+"""Receipts, replies and the view, over a real database and the whole kernel."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import msgspec
+import pytest
+from doorstep.access import Access, Issuer
+from doorstep.app import build
+from doorstep.bus.interface import Outgoing, Record
+from doorstep.clock import SimulatedClock
+from doorstep.database import EmbeddedPostgres
+from doorstep.decider import Routed, StreamId
+from doorstep.events.common import Borrower, Money, Windows
+from doorstep.events.reminder import ReplyReceived, Terms
+from doorstep.gateway import FileGateway
+from doorstep.runtime import Running
+from doorstep.settings import Settings
+from pydantic import ValidationError
+from reminder.api import ReplyIn
+from reminder.domain import Cancel, Schedule
+from reminder.main import service
+
+MORNING = datetime(2026, 3, 3, 2, 0, tzinfo=UTC)
+ISSUER = Issuer.generate()
+AT = "2026-03-03T10:05:00+08:00"
+
+
+class QuietBus:
+    """Nothing comes; what goes out is kept."""
+
+    def __init__(self) -> None:
+        self.published: list[Outgoing] = []
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        self.published += messages
+
+    async def subscribe(self, group: str, topics: Sequence[str]) -> "QuietBus":
+        return self
+
+    async def fetch(self, limit: int, timeout: float) -> Sequence[Record]:
+        return []
+
+    async def commit(self, records: Sequence[Record]) -> None:
+        pass
+
+    async def lag(self) -> int:
+        return 0
+
+    async def ping(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+
+class House:
+    """Reminder, running, and a client of its API."""
+
+    def __init__(self, running: Running, clock: SimulatedClock) -> None:
+        self.running = running
+        self.clock = clock
+        app = build([running], Access(ISSUER.public_key), drive=False)
+        self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
+
+    async def permit(self, permit_id: str, case_id: str = "case-1", opens: int = 8) -> None:
+        borrower = Borrower(borrower_id="B1", name="王小明", phone="13800138000")
+        (personal,) = await self.running.vault.seal([(case_id, msgspec.json.encode(borrower))])
+        terms = Terms(
+            purpose="reminder",
+            language="zh-CN",
+            loan_ids=("L1",),
+            amount=Money(Decimal("1200.50"), "CNY"),
+            windows=Windows(opens=time(opens), closes=time(20), time_zone="Asia/Shanghai"),
+            valid_until=MORNING + timedelta(hours=9),
+            personal=personal,
+        )
+        await self.running.execute(
+            Routed(_stream(permit_id, case_id), Schedule(permit_id, "sms", terms)), request_id=permit_id
+        )
+
+    async def settle(self) -> None:
+        while await self.running.turn():
+            pass
+
+    async def call(self, method: str, path: str, role: Any, body: Any = None, **headers: str) -> httpx.Response:
+        token = ISSUER.token("someone", role, datetime.now(UTC))
+        headers = {"Authorization": f"Bearer {token}", **{k.replace("_", "-"): v for k, v in headers.items()}}
+        return await self._client.request(method, path, json=body, headers=headers)
+
+
+@pytest.fixture
+async def house(postgres: EmbeddedPostgres, tmp_path: Path) -> AsyncIterator[House]:
+    name = f"reminder_{uuid4().hex[:12]}"
+    await postgres.create(name, f"{name}_vault")
+    settings = Settings(
+        database_url=postgres.url(name),
+        vault_url=postgres.url(f"{name}_vault"),
+        vault_key="v" * 32,
+        tenant_secret="t" * 32,
+        jwt_public_key=ISSUER.public_key,
+    )
+    clock = SimulatedClock(MORNING)
+    running = Running(service, settings, bus=QuietBus(), clock=clock, gateway=FileGateway(tmp_path / "phones"))
+    await running.prepare()
+    yield House(running, clock)
+    await running.close()
+
+
+async def test_a_permit_ends_as_a_message_a_receipt_and_a_view(house: House) -> None:
+    await house.permit("p1")
+    await house.settle()
+    assert [message.to for message in house.running.gateway.delivered()] == ["+8613800138000"]  # type: ignore[attr-defined]
+    seen = (await house.call("GET", "/contacts/p1", "viewer")).json()
+    assert (seen["status"], seen["case_id"], seen["sent_at"]) == ("sent", "case-1", "2026-03-03T02:00:00Z")
+
+    receipt = {"status": "delivered", "at": AT}
+    assert (await house.call("POST", "/contacts/p1/receipts", "provider", receipt)).json() == {"recorded": True}
+    assert (await house.call("POST", "/contacts/p1/receipts", "provider", receipt)).json() == {"recorded": False}
+    seen = (await house.call("GET", "/contacts/p1", "viewer")).json()
+    assert (seen["status"], seen["sent_at"]) == ("delivered", "2026-03-03T02:00:00Z")
+
+
+async def test_a_repeated_request_does_nothing(house: House) -> None:
+    await house.permit("p1")
+    await house.settle()
+    for status, expected in (("delivered", True), ("undeliverable", False)):
+        body = {"status": status, "at": AT}
+        answer = await house.call("POST", "/contacts/p1/receipts", "provider", body, Idempotency_Key="k1")
+        assert answer.json() == {"recorded": expected}
+
+
+async def test_a_reply_is_recorded_once_and_its_words_are_sealed(house: House) -> None:
+    await house.permit("p1")
+    await house.settle()
+    body = {
+        "reply_id": "r1",
+        "kind": "promise",
+        "at": AT,
+        "promise_amount": "300.10",
+        "promise_due": "2026-03-10",
+        "text": "发了工资就还",
+    }
+    assert (await house.call("POST", "/contacts/p1/replies", "provider", body)).json() == {"recorded": True}
+    assert (await house.call("POST", "/contacts/p1/replies", "provider", body)).json() == {"recorded": False}
+    await house.settle()
+    bus = house.running.bus
+    assert isinstance(bus, QuietBus)
+    envelope = msgspec.json.decode(bus.published[-1].value)
+    reply = msgspec.convert(envelope["data"], ReplyReceived)
+    assert (reply.promise_amount, str(reply.promise_due)) == (Decimal("300.10"), "2026-03-10")
+    assert reply.text is not None
+    assert await house.running.vault.open([reply.text]) == ["发了工资就还".encode()]
+    assert envelope["actor"]["role"] == "provider"
+
+
+async def test_the_words_of_an_erased_borrower_are_not_kept(house: House) -> None:
+    await house.permit("p1")
+    await house.settle()
+    await house.running.vault.destroy("case-1")
+    body = {"reply_id": "r1", "kind": "opt-out", "at": AT, "text": "stop"}
+    answer = await house.call("POST", "/contacts/p1/replies", "provider", body)
+    assert (answer.status_code, "without its text" in answer.text) == (410, True)
+    del body["text"]
+    assert (await house.call("POST", "/contacts/p1/replies", "provider", body)).json() == {"recorded": True}
+
+
+async def test_what_was_cancelled_in_time_reaches_nobody(house: House) -> None:
+    await house.permit("p1", opens=12)
+    await house.settle()
+    await house.running.execute(Routed(_stream("p1"), Cancel("cancelled")))
+    house.clock.jump(MORNING + timedelta(hours=5))
+    await house.settle()
+    assert house.running.gateway.delivered() == []  # type: ignore[attr-defined]
+    assert (await house.call("GET", "/contacts/p1", "viewer")).json()["status"] == "not-sent"
+    answer = await house.call("POST", "/contacts/p1/receipts", "provider", {"status": "delivered", "at": AT})
+    assert (answer.status_code, "nobody was reached" in answer.json()["detail"]) == (409, True)
+
+
+async def test_what_was_withdrawn_after_its_intent_reaches_nobody(house: House) -> None:
+    await house.permit("p1")
+    await house.running.timers.turn()
+    await house.running.execute(Routed(_stream("p1"), Cancel("suspended")))
+    assert (await house.call("GET", "/contacts/p1", "viewer")).json()["status"] == "withdrawn"
+    await house.settle()
+    assert house.running.gateway.delivered() == []  # type: ignore[attr-defined]
+    assert (await house.call("GET", "/contacts/p1", "viewer")).json()["status"] == "not-sent"
+
+
+async def test_the_contacts_of_a_case_are_listed_the_latest_first(house: House) -> None:
+    await house.permit("p1")
+    await house.permit("p2", opens=12)
+    await house.permit("p3", case_id="case-2")
+    listed = (await house.call("GET", "/contacts?case_id=case-1", "viewer")).json()
+    assert [(one["permit_id"], one["status"]) for one in listed] == [("p2", "scheduled"), ("p1", "scheduled")]
+
+
+async def test_an_unknown_permit_says_what_to_do(house: House) -> None:
+    answer = await house.call("POST", "/contacts/p9/receipts", "provider", {"status": "delivered", "at": AT})
+    assert answer.status_code == 404
+    assert "send the idempotency key our message carried" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "promise"},
+        {"kind": "hardship", "promise_due": "2026-03-10"},
+        {"kind": "promise", "promise_due": "2026-03-10", "promise_amount": 300.1},
+        {"kind": "promise", "promise_due": "2026-03-10", "promise_amount": "0.00"},
+        {"kind": "promise", "promise_due": "2026-03-10", "promise_amount": "-1"},
+        {"kind": "threat"},
+        {"kind": "other", "at": "2026-03-03T10:05:00"},
+        {"kind": "other", "reply_id": "a b"},
+        {"kind": "other", "text": "x" * 5001},
+    ],
+)
+def test_a_malformed_reply_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        ReplyIn.model_validate({"reply_id": "r1", "at": AT, **wrong})
+
+
+async def test_roles_are_kept_apart(house: House) -> None:
+    body = {"status": "delivered", "at": AT}
+    assert (await house.call("POST", "/contacts/p1/receipts", "viewer", body)).status_code == 403
+    assert (await house.call("GET", "/contacts/p1", "provider")).status_code == 403
+
+
+def _stream(permit_id: str, case_id: str = "case-1") -> StreamId:
+    return StreamId("contact", permit_id, case_id, "bank")

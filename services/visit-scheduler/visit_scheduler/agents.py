@@ -1,0 +1,49 @@
+"""An agent: a field collector as the operator registered them. The stream's key is the agent's own id."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import msgspec
+from doorstep.decider import Decider
+from doorstep.events.common import Language
+from doorstep.events.visits import AgentRegistered
+
+
+@dataclass(frozen=True)
+class Register:
+    """These are the agent's particulars from now on. `regions` are ISO 3166-2 codes, none: everywhere."""
+
+    agent_id: str
+    agency: str
+    certified_until: date
+    languages: tuple[Language, ...]
+    regions: tuple[str, ...] = ()
+    active: bool = True
+
+
+class Agent(msgspec.Struct, frozen=True):
+    """`last` is what was registered last, None before the first time."""
+
+    last: AgentRegistered | None = None
+
+
+def decide(state: Agent, command: Register, now: datetime) -> Sequence[AgentRegistered]:
+    """The same particulars again are no news."""
+    registered = AgentRegistered(
+        agent_id=command.agent_id,
+        agency=command.agency,
+        certified_until=command.certified_until,
+        languages=command.languages,
+        regions=command.regions,
+        active=command.active,
+    )
+    return () if registered == state.last else (registered,)
+
+
+def evolve(state: Agent, event: AgentRegistered) -> Agent:
+    """Fold one event."""
+    return Agent(event)
+
+
+AGENT: Decider[Agent, Register] = Decider("agent", Agent(), Agent, decide, evolve)

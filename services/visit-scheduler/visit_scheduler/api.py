@@ -1,0 +1,191 @@
+"""What people may ask of visits, and collectors tell of them."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from doorstep.access import FieldAgent, Operator, Principal, Viewer
+from doorstep.decider import Refused, Routed, StreamId, Unknown
+from doorstep.events.common import Language, Sealed
+from doorstep.service import Runtime
+from fastapi import APIRouter, Header
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from visit_scheduler import views
+from visit_scheduler.agents import Register
+from visit_scheduler.commands import Attitude, Cause, Complete, Fail, Obstacle, Report, Start
+
+Repeatable = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
+AgentId = Annotated[str, Field(min_length=1, max_length=100, pattern="^[A-Za-z0-9._-]+$")]
+
+
+class Collector(BaseModel):
+    """Who comes."""
+
+    agent_id: str
+    agency: str
+    certified_until: date
+
+
+class Visit(BaseModel):
+    """A visit as everyone may see it. `reason`: why it was cancelled; `remark`: what stood in the way of a
+    plan or of its notice."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    visit_id: str
+    case_id: str
+    tenant: str
+    status: str
+    starts: datetime | None
+    ends: datetime | None
+    collectors: Annotated[list[Collector], BeforeValidator(lambda planned: planned or [])]
+    reason: str | None
+    remark: str | None
+
+
+class AgentBody(BaseModel):
+    """An agent's particulars. `regions` are ISO 3166-2 codes; none means everywhere."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+    tenant: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
+    agency: Annotated[str, Field(min_length=1, max_length=100)]
+    certified_until: date
+    languages: Annotated[list[Language], Field(min_length=1)]
+    regions: list[Annotated[str, Field(pattern="^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]] = []
+    active: bool = True
+
+
+class Agent(AgentBody):
+    """An agent as registered."""
+
+    agent_id: str
+
+
+class StartBody(BaseModel):
+    """`collectors_present` names everyone at the door, the one who reports included."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    at: AwareDatetime
+    agent_id: AgentId
+    collectors_present: Annotated[list[AgentId], Field(max_length=10)]
+
+
+class ReportBody(BaseModel):
+    """A report. A completed visit has attitude, willingness and cause; a failed one has a reason."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    at: AwareDatetime
+    agent_id: AgentId
+    outcome: Literal["completed", "failed"]
+    attitude: Attitude | None = None
+    willingness: Annotated[int, Field(ge=0, le=100)] | None = None
+    cause: Cause | None = None
+    promise_amount: Annotated[str, Field(pattern=r"^[0-9]{1,16}(\.[0-9]{1,8})?$")] | None = None
+    promise_due: date | None = None
+    reason: Obstacle | None = None
+    notes: Annotated[str, Field(max_length=4000)] | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> "ReportBody":
+        wanted = ("attitude", "willingness", "cause") if self.outcome == "completed" else ("reason",)
+        missing = [name for name in wanted if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"a {self.outcome} visit needs {', '.join(missing)}")
+        return self
+
+    def command(self, notes: Sealed | None) -> Report:
+        """As the domain hears it."""
+        if self.outcome == "failed":
+            assert self.reason
+            return Fail(self.at, self.agent_id, self.reason, notes)
+        assert self.attitude
+        assert self.cause
+        assert self.willingness is not None
+        return Complete(
+            at=self.at,
+            agent_id=self.agent_id,
+            attitude=self.attitude,
+            willingness=self.willingness,
+            cause=self.cause,
+            promise_amount=Decimal(self.promise_amount) if self.promise_amount else None,
+            promise_due=self.promise_due,
+            notes=notes,
+        )
+
+
+def api(runtime: Runtime) -> APIRouter:
+    """The routes. A rule that says no is a 409 with a sentence that says what to do."""
+    router = APIRouter(tags=["visits"])
+
+    @router.get("/visits")
+    async def visits(_: Viewer, case_id: str | None = None) -> list[Visit]:
+        async with runtime.engine.connect() as connection:
+            return [Visit.model_validate(row) for row in await views.visits(connection, case_id)]
+
+    @router.get("/visits/{visit_id}")
+    async def visit(visit_id: str, _: Viewer) -> Visit:
+        return await _visit(runtime, visit_id)
+
+    @router.post("/visits/{visit_id}/start")
+    async def start(visit_id: str, body: StartBody, principal: FieldAgent, key: Repeatable = None) -> Visit:
+        visit = await _visit(runtime, visit_id)
+        async with runtime.engine.connect() as connection:
+            suspended = await views.suspended(connection, visit.case_id)
+        command = Start(body.at, body.agent_id, tuple(body.collectors_present), suspended)
+        return await _execute(runtime, visit, command, principal, key)
+
+    @router.post("/visits/{visit_id}/report")
+    async def report(visit_id: str, body: ReportBody, principal: FieldAgent, key: Repeatable = None) -> Visit:
+        visit = await _visit(runtime, visit_id)
+        command = body.command(await _sealed(runtime, visit.case_id, body.notes))
+        return await _execute(runtime, visit, command, principal, key)
+
+    @router.get("/agents")
+    async def agents(_: Viewer) -> list[Agent]:
+        async with runtime.engine.connect() as connection:
+            return [Agent.model_validate(row) for row in await views.agents(connection)]
+
+    @router.put("/agents/{agent_id}")
+    async def register(agent_id: AgentId, body: AgentBody, principal: Operator) -> Agent:
+        await _check_tenant(runtime, agent_id, body.tenant)
+        command = Register(
+            agent_id, body.agency, body.certified_until, tuple(body.languages), tuple(body.regions), body.active
+        )
+        stream = StreamId("agent", agent_id, agent_id, body.tenant)
+        await runtime.execute(Routed(stream, command, principal.actor()))
+        return Agent(agent_id=agent_id, **body.model_dump())
+
+    return router
+
+
+async def _visit(runtime: Runtime, visit_id: str) -> Visit:
+    async with runtime.engine.connect() as connection:
+        row = await views.visit(connection, visit_id)
+    if row is None:
+        raise Unknown(f"there is no visit {visit_id}; GET /visits lists those there are")
+    return Visit.model_validate(row)
+
+
+async def _execute(runtime: Runtime, visit: Visit, command: Any, principal: Principal, key: str | None) -> Visit:
+    stream = StreamId("visit", visit.visit_id, visit.case_id, visit.tenant)
+    request_id = None if key is None else f"{principal.id}/{visit.visit_id}/{key}"
+    await runtime.execute(Routed(stream, command, principal.actor()), request_id=request_id)
+    return await _visit(runtime, visit.visit_id)
+
+
+async def _sealed(runtime: Runtime, case_id: str, notes: str | None) -> Sealed | None:
+    if notes is None:
+        return None
+    (sealed,) = await runtime.vault.seal([(case_id, notes.encode())])
+    return sealed
+
+
+async def _check_tenant(runtime: Runtime, agent_id: str, tenant: str) -> None:
+    async with runtime.engine.connect() as connection:
+        served = await views.tenant_of_agent(connection, agent_id)
+    if served not in (None, tenant):
+        raise Refused(f"agent {agent_id} serves another tenant: register this one under an id of its own")

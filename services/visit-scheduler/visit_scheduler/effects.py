@@ -1,0 +1,134 @@
+"""What a visit sets off outside its own stream: being planned, and the notice to the borrower."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from doorstep.decider import StreamId
+from doorstep.events.common import Borrower
+from doorstep.events.registry import Event
+from doorstep.events.visits import NoticeStarted, VisitRequested, VisitUnplanned
+from doorstep.gateway import Gateway, Message, Receipt, Unreachable
+from doorstep.sending import Unreadable, deliver, e164, opened, together
+from doorstep.service import Call, Effect, Later, Runtime
+from doorstep.windows import next_opening
+
+from visit_scheduler import notices, views
+from visit_scheduler.appointment import Appointment
+from visit_scheduler.commands import MissNotice, Plan, RecordNoticed, RecordNoticeFailed, Unplan
+from visit_scheduler.planning import plan
+from visit_scheduler.states import Noticing, Requested, pending
+
+AGAIN = timedelta(minutes=5)
+"""How long to leave a provider alone that could not be reached."""
+
+Outcome = RecordNoticed | RecordNoticeFailed | MissNotice | Later
+
+
+def effects(stream: StreamId, event: Event, state: Any) -> Iterable[Effect]:
+    """A request is planned at its instant; the intent to notice is followed by the notice."""
+    match event:
+        case VisitRequested() | VisitUnplanned() if isinstance(state, Requested):
+            due = state.plan_at.astimezone(UTC)
+            yield Effect("plan", f"{stream.id}-plan-{due:%Y%m%dT%H%M}", due)
+        case NoticeStarted():
+            yield Effect("notice", f"{stream.id}-notice")
+        case _:
+            pass
+
+
+class Planner:
+    """Plans what is due, one request after the other: the calls come in the order of due instant and key, so
+    the result does not depend on the order in which the permits arrived."""
+
+    def unwanted(self, state: Any, now: datetime) -> Unplan | None:
+        """A request that was withdrawn needs no plan."""
+        return None if isinstance(state, Requested) else Unplan("no longer requested")
+
+    async def perform(self, runtime: Runtime, calls: Sequence[Call]) -> Sequence[Plan | Unplan]:
+        """One plan, or the reason why there is none, per call; each counts as booked for the next ones."""
+        now = runtime.clock.now()
+        async with runtime.engine.connect() as connection:
+            roster = await views.roster(connection, (call.stream.tenant for call in calls))
+            diary = await views.diary(connection, now)
+        outcomes: list[Plan | Unplan] = []
+        for call in calls:
+            outcome = self.unwanted(call.state, now) or plan(
+                call.state.terms, roster.get(call.stream.tenant, ()), diary, now
+            )
+            if isinstance(outcome, Plan):
+                for one in outcome.collectors:
+                    diary.setdefault(one.agent_id, []).append((outcome.starts, outcome.ends))
+            outcomes.append(outcome)
+        return outcomes
+
+
+class Notifier:
+    """Sends the advance notice: inside the permit's windows, early enough, and never twice."""
+
+    def unwanted(self, state: Any, now: datetime) -> MissNotice | None:
+        """A visit that was cancelled needs no notice; one that is too near must not be made."""
+        return None if isinstance(state, Noticing) and state.visit.lead_kept(now) else MissNotice()
+
+    async def perform(self, runtime: Runtime, calls: Sequence[Call]) -> Sequence[Outcome]:
+        """One outcome per call. Raises AnswerLost, once all calls are through."""
+        visits = {call.stream: visit for call in calls if (visit := pending(call.state)) is not None}
+        sealed = [visit.terms.personal for visit in visits.values()]
+        borrowers = dict(zip(visits, await opened(runtime.vault, sealed), strict=True))
+
+        async def one(call: Call, visit: Appointment | None) -> Outcome:
+            if visit is None:
+                return MissNotice()
+            return await self._settle(runtime, call, visit, borrowers[call.stream])
+
+        return await together(one, calls, [visits.get(call.stream) for call in calls])
+
+    async def _settle(
+        self, runtime: Runtime, call: Call, visit: Appointment, borrower: Borrower | Unreadable
+    ) -> Outcome:
+        gateway, now = runtime.gateway, runtime.clock.now()
+        if isinstance(borrower, Unreadable):
+            return _unknown(gateway) if call.repeated else RecordNoticeFailed(gateway.name, str(borrower))
+        missed = self.unwanted(call.state, now)
+        opens = next_opening(visit.terms.windows, now)
+        closed = None if opens <= now else Later(opens, "outside the permitted hours")
+        objection: MissNotice | Later | None = missed or closed
+        message = _message(runtime, call, visit, borrower)
+        try:
+            answer: Receipt | MissNotice | Later | None = await deliver(
+                gateway, message, repeated=call.repeated, objection=objection
+            )
+        except Unreachable as error:
+            return Later(now + AGAIN, str(error))
+        return _outcome(runtime, call, message, answer)
+
+
+def _message(runtime: Runtime, call: Call, visit: Appointment, borrower: Borrower) -> Message:
+    language = visit.terms.language
+    lender = notices.Lender(runtime.settings.lender_name, runtime.settings.complaints_phone)
+    return Message(
+        idempotency_key=call.effect.key,
+        channel="sms",
+        to=e164(borrower.phone, visit.terms.region),
+        text=notices.render(notices.template(language, "sms"), visit, borrower, lender),
+        language=language,
+        case_id=call.stream.key,
+    )
+
+
+def _outcome(runtime: Runtime, call: Call, message: Message, answer: Receipt | MissNotice | Later | None) -> Outcome:
+    gateway = runtime.gateway
+    match answer:
+        case None:
+            return _unknown(gateway)
+        case Receipt(status="refused", reason=reason):
+            return RecordNoticeFailed(gateway.name, reason or "refused")
+        case Receipt(provider_message_id=provider_message_id):
+            mac = runtime.vault.tokens.text(call.stream.tenant, message.text)
+            return RecordNoticed(gateway.name, provider_message_id, mac)
+        case _:
+            return answer
+
+
+def _unknown(gateway: Gateway) -> RecordNoticeFailed:
+    return RecordNoticeFailed(gateway.name, "nobody knows whether it went out", unknown=True)

@@ -1,0 +1,66 @@
+"""The bus: durable topics of keyed messages, read by groups. Kafka and PostgreSQL both are one."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+
+class Outgoing(NamedTuple):
+    """A message to publish; messages of one key keep their order."""
+
+    topic: str
+    key: str
+    value: bytes
+
+
+class Partition(NamedTuple):
+    """One ordered part of a topic."""
+
+    topic: str
+    number: int
+
+
+class Record(NamedTuple):
+    """A message as read. `offset` grows within its partition. Bytes are as they came, however broken."""
+
+    partition: Partition
+    offset: int
+    key: str
+    value: bytes
+
+
+class Subscription(Protocol):
+    """One group's reading. Not shared between tasks."""
+
+    async def fetch(self, limit: int, timeout: float) -> Sequence[Record]:
+        """Up to `limit` records of one topic, after `timeout` seconds at the latest; perhaps none. Those of
+        a partition are in order; each partition first yields what its group has not committed."""
+        ...
+
+    async def commit(self, records: Sequence[Record]) -> None:
+        """The group has dealt with `records` and with everything before them in their partitions. A commit
+        that is lost only means that records come again."""
+        ...
+
+    async def lag(self) -> int:
+        """How many records wait."""
+        ...
+
+    async def close(self) -> None:
+        """Leave the group."""
+        ...
+
+
+class Bus(Protocol):
+    """Raises ConnectionError while the bus cannot be reached."""
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        """Durable once it returns. On an exception any part may have been published."""
+        ...
+
+    async def subscribe(self, group: str, topics: Sequence[str]) -> Subscription:
+        """Start reading where `group` left off, at the earliest message the first time."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        ...

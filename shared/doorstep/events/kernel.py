@@ -1,0 +1,42 @@
+"""Events every service can say about its own reading. Each goes out on the service's own topic."""
+
+from typing import Literal
+
+from doorstep.events.registry import Event, event
+
+
+@event("doorstep.message-parked", topic=None)
+class MessageParked(Event, frozen=True):
+    """A message could not be handled and waits, with all later ones of its key, for a person.
+
+    While it waits nothing is sent in its case: what waits behind it may be the payment."""
+
+    parked_id: int
+    key: str
+    origin_topic: str
+    origin_partition: int
+    origin_offset: int
+    reason: str
+    case_id: str | None = None
+
+
+@event("doorstep.message-discarded", topic=None)
+class MessageDiscarded(Event, frozen=True):
+    """A person decided that a parked message shall never be handled, and said why."""
+
+    parked_id: int
+    key: str
+    by: str
+    reason: str
+    case_id: str | None = None
+
+
+@event("doorstep.message-released", topic=None)
+class MessageReleased(Event, frozen=True):
+    """Nothing of `key` waits any more: every message was replayed, or discarded by a person."""
+
+    key: str
+    how: Literal["replayed", "discarded"]
+    by: str
+    reason: str | None = None
+    case_id: str | None = None

@@ -1,0 +1,37 @@
+"""Money: a Decimal amount in a named currency. Floats never carry money."""
+
+from decimal import Decimal
+from functools import lru_cache
+from typing import Self
+
+import msgspec
+from babel.core import Locale
+from babel.numbers import format_currency, list_currencies
+
+
+@lru_cache(maxsize=1)
+def known_currencies() -> frozenset[str]:
+    """Every ISO 4217 code the CLDR knows."""
+    return frozenset(list_currencies())
+
+
+@lru_cache
+def _locale(language: str) -> Locale:
+    return Locale.parse(language, sep="-")
+
+
+class Money(msgspec.Struct, frozen=True):
+    """`amount` in major units of `currency` (ISO 4217)."""
+
+    amount: Decimal
+    currency: str
+
+    def __add__(self, other: Self) -> "Money":
+        """Raises ValueError when the currencies differ: add per currency instead."""
+        if other.currency != self.currency:
+            raise ValueError(f"cannot add {other.currency} to {self.currency}; sum per currency instead")
+        return Money(self.amount + other.amount, self.currency)
+
+    def text(self, language: str) -> str:
+        """As a borrower reads it, in `language` ("zh-CN" or "en")."""
+        return format_currency(self.amount, self.currency, locale=_locale(language))

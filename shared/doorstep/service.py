@@ -1,0 +1,157 @@
+"""What a service is: a value that names its pure functions and its few points of contact.
+
+The kernel does the rest. A service's main.py holds one `service = Service(...)`, which the entry point
+group `doorstep.services` names; that is all the registration there is.
+"""
+
+import importlib.resources
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from doorstep.decider import Decider, Routed, StreamId
+from doorstep.envelope import Envelope
+from doorstep.events.registry import Event
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+    from typer import Typer
+
+    from doorstep.bus.interface import Record
+    from doorstep.clock import Clock
+    from doorstep.gateway import Gateway
+    from doorstep.settings import Settings
+    from doorstep.vault import Vault
+
+
+class Runtime(Protocol):
+    """What a running service offers to its own effects, API and translators."""
+
+    @property
+    def settings(self) -> "Settings": ...
+    @property
+    def clock(self) -> "Clock": ...
+    @property
+    def engine(self) -> "AsyncEngine": ...
+    @property
+    def vault(self) -> "Vault": ...
+    @property
+    def gateway(self) -> "Gateway": ...
+
+    async def execute(self, *routed: Routed, request_id: str | None = None) -> Sequence[Event]:
+        """Decide and commit in one transaction; the events that came of it. With a `request_id` a repeated
+        call does nothing and returns nothing. Raises Refused."""
+        ...
+
+    async def state(self, stream: StreamId) -> Any:
+        """The present state of `stream`."""
+        ...
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """An event as written, with its stream and the state after it."""
+
+    stream: StreamId
+    envelope: Envelope
+    event: Event
+    state: Any
+    value: bytes
+
+
+class Effect(msgspec.Struct, frozen=True):
+    """Something to be done outside, because an event was committed: not before `due` (None: at once).
+    `key` is its idempotency key: the same key is never carried out twice where the outcome is known."""
+
+    kind: str
+    key: str
+    due: datetime | None = None
+
+
+class Call(msgspec.Struct, frozen=True):
+    """An effect whose turn has come. `repeated`: an earlier attempt may have reached the outside world."""
+
+    effect: Effect
+    stream: StreamId
+    state: Any
+    repeated: bool
+
+
+@dataclass(frozen=True)
+class Later:
+    """Instead of an outcome: nothing has happened outside, try again at `at`."""
+
+    at: datetime
+    reason: str
+
+
+class Performer(Protocol):
+    """Carries out the effects of one kind."""
+
+    def unwanted(self, state: Any, now: datetime) -> Any | None:
+        """Checked at the last moment: the command that records why the effect is not carried out any
+        more, or None to go ahead."""
+        ...
+
+    async def perform(self, runtime: Runtime, calls: Sequence[Call]) -> Sequence[Any]:
+        """One command (or Later) per call, in order. An exception fails them all; they are repeated."""
+        ...
+
+
+class Translated(msgspec.Struct, frozen=True):
+    """A foreign message in our terms: its identity, the case it belongs to, the commands it asks for."""
+
+    message_id: str
+    case_id: str
+    correlation_id: str
+    routed: Sequence[Routed]
+    traceparent: str | None = None
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """A message nobody can handle as it is: parked with `reason`. `case_id` where it could be told."""
+
+    reason: str
+    case_id: str | None = None
+
+
+Translator = Callable[[Runtime, "Sequence[Record]"], Awaitable[Sequence[Translated | Unreadable]]]
+
+
+def _nothing(*_: Any) -> tuple[()]:
+    return ()
+
+
+async def _no_projection(*_: Any) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Service:
+    """`react` turns an event heard into commands (pure). `effects` names what a committed event sets off.
+    `project` keeps the service's views, in the transaction of the events. `absorb`, instead of `react`,
+    takes records as they came, unread: that is how the audit keeps what it does not understand.
+    `translators` read topics that do not carry our envelope."""
+
+    name: str
+    package: str
+    topic: str
+    listens: Sequence[str]
+    deciders: Mapping[str, Decider[Any, Any]]
+    react: Callable[[Envelope, Event], Iterable[Routed]] = _nothing
+    effects: Callable[[StreamId, Event, Any], Iterable[Effect]] = _nothing
+    performers: Mapping[str, Performer] = field(default_factory=dict)
+    project: "Callable[[AsyncConnection, Sequence[Committed]], Awaitable[None]]" = _no_projection
+    absorb: "Callable[[AsyncConnection, Sequence[Record], datetime], Awaitable[None]] | None" = None
+    translators: Mapping[str, Translator] = field(default_factory=dict)
+    api: "Callable[[Runtime], APIRouter] | None" = None
+    commands: "Typer | None" = None
+
+    @property
+    def migrations(self) -> Path:
+        """Where the service's own alembic versions lie."""
+        return Path(str(importlib.resources.files(self.package))) / "migrations" / "versions"

@@ -1,0 +1,50 @@
+"""Texts a borrower gets: one file per language and purpose, versioned, the same bytes for decision and sending.
+
+A file's first line is its version, the rest is the text. `decide` names the template it means (id, version,
+hash), and exactly that one is rendered. Whoever changes a text gives it the next version."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+
+# Plain text: HTML escapes would reach the borrower as they stand.
+_environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701
+
+
+@dataclass(frozen=True)
+class Template:
+    """A text with holes. `hash` is the SHA-256 of the file's bytes, in hex."""
+
+    id: str
+    version: int
+    hash: str
+    _compiled: jinja2.Template
+
+    def render(self, **variables: Any) -> str:
+        """The text with its holes filled. Raises jinja2.UndefinedError when a variable is missing."""
+        return self._compiled.render(variables).strip()
+
+
+def parse(template_id: str, content: bytes) -> Template:
+    """Raises ValueError naming the template when its first line is not `version: <number>`."""
+    first, _, text = content.decode().partition("\n")
+    label, _, version = first.partition(":")
+    if label != "version" or not version.strip().isdigit():
+        raise ValueError(f"template {template_id} must begin with a line such as `version: 1`, not {first!r}")
+    return Template(template_id, int(version), hashlib.sha256(content).hexdigest(), _environment.from_string(text))
+
+
+def catalogue(package: str, ids: Iterable[str]) -> Mapping[str, Template]:
+    """The templates `<package>/templates/<id>.txt`. Raises FileNotFoundError, ValueError: a service with a
+    text missing does not start."""
+    folder = files(package).joinpath("templates")
+    return {one: parse(one, folder.joinpath(f"{one}.txt").read_bytes()) for one in ids}
+
+
+def plain(name: str) -> str:
+    """A name on one line: line breaks in it would let it forge lines of ours."""
+    return " ".join(name.split())

@@ -1,0 +1,314 @@
+"""What the handler promises, on real PostgreSQL."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from counting import HEARD, Count, Counted, World, asked, counter
+from doorstep import failpoints, parking
+from doorstep.bus.interface import Outgoing, Record
+from doorstep.decider import Refused, Routed
+from doorstep.service import Runtime, Translated
+
+# A crash leaves connections behind, as a dead process does; the pool's finalizers complain of it.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+STEPS = (
+    "consumer.after-poll",
+    "handle.before-transaction",
+    "handle.after-inbox",
+    "store.after-events",
+    "store.after-write",
+    "handle.before-commit",
+    "handle.after-commit",
+    "consumer.before-offset",
+    "relay.before-send",
+    "relay.before-delete",
+    "relay.after-delete",
+)
+
+
+async def test_messages_are_counted_in_the_order_of_their_key(counting: World) -> None:
+    await counting.ask(*(asked(key, number) for number in range(5) for key in ("a", "b")))
+    await counting.settle()
+    assert await counting.numbers("a") == await counting.numbers("b") == (0, 1, 2, 3, 4)
+
+
+async def test_the_same_message_again_changes_nothing(counting: World) -> None:
+    for _ in range(2):
+        await counting.ask(asked("a", 1), asked("a", 1))
+        await counting.settle()
+    assert [envelope.streamversion for envelope in await counting.said()] == [1]
+
+
+async def test_versions_of_a_stream_have_no_gap(counting: World) -> None:
+    await counting.ask(*(asked("a", number) for number in range(1, 12)))
+    await counting.settle()
+    assert [envelope.streamversion for envelope in await counting.said()] == list(range(1, 12))
+
+
+async def test_an_event_names_what_caused_it(counting: World) -> None:
+    await counting.ask(asked("a", 1))
+    await counting.settle()
+    (said,) = await counting.said()
+    assert (said.causationid, said.correlationid, said.subject) == ("a-1-0", "c", "a")
+    assert said.traceparent is not None
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("nth", [1, 2])
+async def test_a_crash_between_any_two_steps_loses_and_doubles_nothing(counting: World, step: str, nth: int) -> None:
+    await counting.ask(*(asked(key, number) for number in range(1, 4) for key in ("a", "b")))
+    failpoints.arm(step, nth)
+    crashed = False
+    for _ in range(3):
+        try:
+            await counting.settle()
+            await counting.ask(asked("a", 50), asked("b", 51))
+            await counting.settle()
+        except failpoints.Crash:
+            crashed = True
+            await counting.restart()
+    assert crashed, "the failpoint was never reached"
+    assert await counting.numbers("a") == (1, 2, 3, 50)
+    assert await counting.numbers("b") == (1, 2, 3, 51)
+    assert len({envelope.id for envelope in await counting.said()}) == 10
+    assert await counting.rows("select 1 from outbox") == []
+
+
+async def test_a_state_is_the_fold_of_its_events(counting: World) -> None:
+    await counting.ask(*(asked("a", number) for number in range(1, 6)))
+    await counting.settle()
+    held = await counting.running.state(counter("a"))
+    async with counting.running.engine.begin() as connection:
+        from sqlalchemy import text
+
+        await connection.execute(text("update streams set fold = 'older code', state = '{}'"))
+    assert await counting.running.state(counter("a")) == held
+
+
+async def test_a_command_is_executed_once_per_request_id(counting: World) -> None:
+    command = Routed(counter("a"), Count(7))
+    assert await counting.running.execute(command, request_id="r1") == [Counted(number=7)]
+    assert await counting.running.execute(command, request_id="r1") == []
+
+
+async def test_a_refused_command_changes_nothing(counting: World) -> None:
+    with pytest.raises(Refused):
+        await counting.running.execute(Routed(counter("a"), Count(7)), Routed(counter("a"), Count(14)))
+    assert await counting.numbers("a") == ()
+
+
+class TestParking:
+    """One bad message costs only itself, and holds up its own key."""
+
+    async def test_an_unreadable_message_is_parked_and_its_key_waits(self, counting: World) -> None:
+        await counting.ask(Outgoing(HEARD, "a", b"\xff{"), asked("a", 1), asked("b", 1), asked("a", 2))
+        await counting.settle()
+        assert await counting.numbers("b") == (1,)
+        assert await counting.numbers("a") == ()
+        rows = await counting.rows("select key, behind is null from parked order by id")
+        assert [tuple(row) for row in rows] == [("a", True), ("a", False), ("a", False)]
+
+    async def test_a_message_that_fails_is_tried_thrice_then_parked_without_quoting_it(self, counting: World) -> None:
+        await counting.ask(asked("b", 1), asked("a", 13), asked("b", 2))
+        await counting.settle()
+        assert await counting.numbers("b") == (1, 2)
+        ((reason,),) = await counting.rows("select reason from parked")
+        assert reason.startswith("failed 3 times: RuntimeError at counting:")
+        assert "138" not in reason
+
+    async def test_parking_and_release_are_events(self, counting: World) -> None:
+        await counting.ask(Outgoing(HEARD, "a", b"{}"), asked("a", 1))
+        await counting.settle()
+        for parked_id, reason in ((1, "nonsense"), (2, "not needed")):
+            from doorstep.app import discard_one
+
+            await discard_one(counting.running, parked_id, "olga", reason)
+        await counting.settle()
+        parked, *discarded, released = [e.type.removeprefix("doorstep.message-") for e in await counting.said()]
+        assert (parked, discarded, released) == ("parked", ["discarded", "discarded"], "released")
+
+    async def test_what_waited_is_replayed_in_order_once_the_first_is_gone(self, counting: World) -> None:
+        from doorstep.app import discard_one, replay_key
+
+        await counting.ask(Outgoing(HEARD, "a", b"{}"), asked("a", 1), asked("a", 2))
+        await counting.settle()
+        stopped = await replay_key(counting.running, "a", "olga")
+        assert stopped["replayed"] == 0
+        assert "cannot read it" in str(stopped["reason"])
+        await discard_one(counting.running, 1, "olga", "nonsense")
+        assert await replay_key(counting.running, "a", "olga") == {"replayed": 2, "waiting": 0}
+        await counting.ask(asked("a", 3))
+        await counting.settle()
+        assert await counting.numbers("a") == (1, 2, 3)
+
+    async def test_a_replay_of_what_still_fails_says_where_and_quotes_nothing(self, counting: World) -> None:
+        from doorstep.app import replay_key
+
+        await counting.ask(asked("a", 13), asked("a", 1))
+        await counting.settle()
+        stopped = await replay_key(counting.running, "a", "olga")
+        assert (stopped["replayed"], stopped["waiting"], stopped["stopped_at"]) == (0, 2, 1)
+        assert str(stopped["reason"]).startswith("RuntimeError at counting:")
+        assert "138" not in str(stopped["reason"])
+
+    async def test_a_translated_message_that_fails_is_parked_with_its_case(self, counting: World) -> None:
+        async def translate(_: Runtime, records: Sequence[Record]) -> Sequence[Translated]:
+            routed = [Routed(counter("case-9"), Count(13))]
+            return [Translated(one.value.decode(), "case-9", "c", routed) for one in records]
+
+        counting.running.service = replace(counting.running.service, translators={HEARD: translate})
+        await counting.running.prepare()
+        await counting.ask(Outgoing(HEARD, "acme:loan-1", b"1"), Outgoing(HEARD, "acme:loan-1", b"2"))
+        await counting.settle()
+        rows = await counting.rows("select key, case_id, reason like 'waits behind%' from parked order by id")
+        assert [tuple(row) for row in rows] == [
+            ("acme:loan-1", "case-9", False),
+            ("acme:loan-1", "case-9", True),
+        ]
+        assert [envelope.subject for envelope in await counting.said()] == ["case-9"]
+
+    async def test_nobody_parks_behind_a_message_that_is_being_released(self, counting: World) -> None:
+        await counting.ask(Outgoing(HEARD, "a", b"{}"))
+        await counting.settle()
+        engine = counting.running.engine
+        async with engine.connect() as operator, engine.connect() as consumer:
+            (first,) = await parking.listing(operator, key="a")
+            assert await parking.close(operator, first, "discarded", "olga", "nonsense")
+            asking = asyncio.create_task(parking.waiting(consumer, ["a"]))
+            await asyncio.sleep(0.2)
+            assert not asking.done()
+            await operator.commit()
+            assert await asking == {}
+            assert not await parking.close(consumer, first, "replayed", "otto", None)
+
+    async def test_parked_bytes_are_sealed(self, counting: World) -> None:
+        await counting.ask(Outgoing(HEARD, "a", "张三".encode()))
+        await counting.settle()
+        ((sealed,),) = await counting.rows("select sealed from parked")
+        assert "张三".encode() not in sealed
+
+    async def test_a_message_that_kills_the_process_is_parked_after_three_deaths(self, counting: World) -> None:
+        await counting.ask(asked("b", 1), asked("a", 666), asked("b", 3))
+        deaths = 0
+        while True:
+            try:
+                await counting.settle()
+                break
+            except failpoints.Crash:
+                deaths += 1
+                await counting.restart()
+        # Once in the batch, where nobody counts, then alone.
+        assert deaths == 4
+        assert await counting.numbers("b") == (1, 3)
+        ((reason,),) = await counting.rows("select reason from parked")
+        assert reason == "the process died 3 times while handling it"
+
+    async def test_dying_again_and_again_after_the_commit_parks_nothing(self, counting: World) -> None:
+        await counting.ask(asked("a", 1))
+        for _ in range(5):
+            failpoints.arm("handle.after-commit")
+            with pytest.raises(failpoints.Crash):
+                await counting.settle()
+            await counting.restart()
+        await counting.settle()
+        assert await counting.numbers("a") == (1,)
+        assert await counting.rows("select reason from parked") == []
+
+    async def test_a_crash_makes_the_next_start_careful_and_no_later_one(self, counting: World) -> None:
+        await counting.restart()
+        assert counting.running.handler.careful
+        await counting.restart(clean=True)
+        assert not counting.running.handler.careful
+
+
+class TestEffects:
+    """Called at most once where the outcome is known, whatever crashes."""
+
+    @pytest.mark.parametrize(
+        "step",
+        [
+            "effects.before-begin",
+            "effects.before-call",
+            "effects.after-call",
+            "effects.before-done",
+            "effects.after-done",
+        ],
+    )
+    async def test_a_crash_at_any_step_reaches_the_outside_once(self, counting: World, step: str) -> None:
+        await counting.ask(asked("a", 50))
+        failpoints.arm(step)
+        with pytest.raises(failpoints.Crash):
+            await counting.settle()
+        await counting.restart()
+        await counting.settle()
+        assert counting.announcer.reached == ["announce-50"]
+        assert (await counting.running.state(counter("a"))).announced == (50,)
+
+    async def test_what_is_no_longer_wanted_is_not_called(self, counting: World) -> None:
+        counting.announcer.refuse = lambda _: True
+        await counting.ask(asked("a", 50))
+        await counting.settle()
+        assert counting.announcer.reached == []
+        assert (await counting.running.state(counter("a"))).announced == (-1,)
+
+    async def test_an_effect_that_cannot_be_judged_rests_and_the_others_go_out(self, counting: World) -> None:
+        counting.announcer.refuse = lambda state: bool(1 // (state.numbers[0] - 50) < 0)
+        await counting.ask(asked("a", 50), asked("b", 51))
+        await counting.settle()
+        assert counting.announcer.reached == ["announce-51"]
+        counting.announcer.refuse = lambda _: False
+        counting.clock.jump(counting.clock.now() + timedelta(hours=1))
+        await counting.settle()
+        assert counting.announcer.reached == ["announce-51", "announce-50"]
+
+    async def test_nothing_goes_out_for_a_key_with_a_parked_message(self, counting: World) -> None:
+        await counting.ask(asked("a", 50), asked("b", 51))
+        await counting.running.consumer.turn()
+        await counting.ask(Outgoing(HEARD, "a", b"{}"))
+        await counting.running.consumer.turn()
+        await counting.settle()
+        assert counting.announcer.reached == ["announce-51"]
+        from doorstep.app import discard_one
+
+        await discard_one(counting.running, 1, "olga", "nonsense")
+        await counting.settle()
+        assert counting.announcer.reached == ["announce-51", "announce-50"]
+
+
+class TestTimers:
+    """A stream wakes once, however late."""
+
+    async def test_a_stream_wakes_when_its_instant_has_come(self, counting: World) -> None:
+        await counting.ask(asked("a", 100))
+        await counting.settle()
+        assert "test.woken" not in [e.type for e in await counting.said()]
+        due = await counting.running.next_due()
+        assert due is not None
+        counting.clock.jump(due)
+        await counting.settle()
+        assert [e.type for e in await counting.said()].count("test.woken") == 1
+
+    @pytest.mark.parametrize("step", ["timers.before-commit", "timers.after-commit"])
+    async def test_a_crash_while_waking_wakes_it_once(self, counting: World, step: str) -> None:
+        await counting.ask(asked("a", 100))
+        await counting.settle()
+        counting.clock.jump(await counting.running.next_due())
+        failpoints.arm(step)
+        with pytest.raises(failpoints.Crash):
+            await counting.settle()
+        await counting.restart()
+        await counting.settle()
+        assert [e.type for e in await counting.said()].count("test.woken") == 1
+
+    async def test_a_stream_that_decides_nothing_on_waking_rests_instead_of_spinning(self, counting: World) -> None:
+        await counting.ask(asked("a", 200))
+        await counting.settle()
+        counting.clock.jump(await counting.running.next_due())
+        await counting.settle()
+        later = await counting.running.next_due()
+        assert later is not None
+        assert later > counting.clock.now()

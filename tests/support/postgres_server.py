@@ -1,0 +1,54 @@
+"""A PostgreSQL of a test's own, to be stopped at once and started again under those who use it."""
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+from doorstep import database
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+
+class OwnPostgres:
+    """Durable, as a bank's: what it has committed outlives its death. The addresses stay the same."""
+
+    def __init__(self, folder: Path) -> None:
+        self._embedded = database.EmbeddedPostgres(folder)
+
+    async def new_database(self, *versions: Path) -> AsyncEngine:
+        """A fresh database with the given migrations."""
+        engine = database.engine(self._embedded.url(await self._embedded.scratch(), owner="postgres"))
+        await database.migrate(engine, *versions, epoch="test")
+        return engine
+
+    def stop_immediately(self) -> None:
+        """As `pg_ctl stop -m immediate`: no checkpoint, every connection is cut off. Returns when it is dead."""
+        postmaster = psutil.Process(self._embedded._server.get_pid())
+        os.kill(postmaster.pid, signal.SIGQUIT)
+        postmaster.wait(10)
+
+    def start(self) -> None:
+        """Returns when it has recovered."""
+        self._embedded._server.ensure_postgres_running()
+
+    def stop(self) -> None:
+        """For good."""
+        self._embedded.stop_now()
+
+
+@contextmanager
+def own_postgres() -> Iterator[OwnPostgres]:
+    """One that runs, in a folder of its own."""
+    # Not below pytest's own folder, which is closed to the user that PostgreSQL runs as.
+    folder = Path(tempfile.mkdtemp(prefix="doorstep-test-"))
+    folder.chmod(0o755)
+    server = OwnPostgres(folder / "data")
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
