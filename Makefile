@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 UV := .venv/uv/bin/uv
 
-.PHONY: demo test check bench schema lock clean
+.PHONY: demo test check bench year schema lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)
@@ -23,6 +23,10 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# 2,000 borrowers for a year in each of twelve jurisdictions, held against the rules by an independent checker.
+year: $(READY)
+	$(BIN)/python -m examples.year $(ARGS)
 
 # The generated documents: JSON Schema of intake, event catalogue.
 schema: $(READY)

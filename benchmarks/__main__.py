@@ -17,7 +17,7 @@ from statistics import median
 from doorstep import memory, telemetry
 from doorstep.database import EmbeddedPostgres
 
-from benchmarks import contenders, journey
+from benchmarks import contenders, decisions, journey
 from benchmarks.contenders import Contender
 from benchmarks.journey import Outcome, Passage, System
 from tests.support.kafka_broker import NoBroker, running_broker
@@ -87,6 +87,21 @@ async def over_kafka(plan: Plan, broker: str) -> None:
             bursts = [await system.burst(plan.burst) for _ in range(plan.bursts)]
             _print_burst(sorted(bursts, key=lambda outcome: outcome.rate)[len(bursts) // 2])
             _print_trickle(await system.trickle(plan.trickle, RATE))
+
+
+def of_decisions(plan: Plan) -> None:
+    """One core, nothing but memory: the assessment, and a history replayed."""
+    one = decisions.decided(plan.rounds, plan.events // 10)
+    print(
+        f"\ndecisions on one core: {one.rules} rules of cn, us and house, the graph, {decisions.LEDGER} contacts made;"
+    )
+    print(f"{one.permitted:.0%} permitted, one in eight a visit: {_verdict(one.rate, 5_000)} decisions/s")
+    print(f"  {one.whole:.0f} us each, of which the graph {one.graph:.0f}; the rest are rules, guards and the event")
+    many = decisions.replayed(plan.rounds, cases=plan.events // 60, days=30)
+    print(f"\n{many.events:,} recorded events replayed on one core, events/s")
+    print(f"  folded as they were recorded:           {_verdict(many.folded, 50_000)}")
+    print(f"  told to cases that decide anew:         {_verdict(many.told, 50_000)}")
+    print(f"  their own decisions, beside that:       {many.looks:,.0f} looks/s")
 
 
 async def _take_turns(lines: Sequence[Line], plan: Plan) -> dict[str, list[float]]:
@@ -180,18 +195,20 @@ def _postgres() -> Iterator[tuple[Path, EmbeddedPostgres]]:
 
 
 def main() -> None:
-    """Both parts; the second one says why where no broker can be had."""
+    """All parts; the last one says why where no broker can be had."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="half a minute, rougher figures")
-    parser.add_argument("--only", choices=["postgres", "kafka"], help="one of the two parts")
+    parser.add_argument("--only", choices=["decisions", "postgres", "kafka"], help="one of the parts")
     options = parser.parse_args()
     plan, start = QUICK if options.quick else FULL, time.monotonic()
     warnings.simplefilter("ignore")
     telemetry.configure_logging("ERROR")
     memory.collect_rarely()
-    if options.only != "kafka":
+    if options.only in (None, "decisions"):
+        of_decisions(plan)
+    if options.only in (None, "postgres"):
         asyncio.run(on_one_postgres(plan))
-    if options.only != "postgres":
+    if options.only in (None, "kafka"):
         try:
             with running_broker() as broker:
                 asyncio.run(over_kafka(plan, broker))

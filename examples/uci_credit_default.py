@@ -1,6 +1,7 @@
 """20,000 real credit card accounts, six months, through the whole of Doorstep on a simulated clock.
 
-    python examples/uci_credit_default.py [FILE.csv.gz] [--accounts N] [--seed N] [--json] [--dump FILE.ndjson]
+    python examples/uci_credit_default.py [FILE.csv.gz] [--accounts N] [--seed N] [--jurisdiction cn|us]
+                                          [--json] [--dump FILE.ndjson] [--keep FOLDER]
 
 The accounts are those of "Default of Credit Card Clients" (Yeh, I. C., 2009, UCI Machine Learning Repository,
 CC BY 4.0): repayment status, bill and payment of each month from April to September 2005. What they become:
@@ -14,8 +15,14 @@ CC BY 4.0): repayment status, bill and payment of each month from April to Septe
 - Nobody's name, number or words are in the data. Names are drawn from the seed, numbers are of a block that nobody
   has, and so are the few answers and what collectors find at the door.
 
+The accounts are Taiwan's, and so are the rules and the clock. `--jurisdiction` puts the same accounts, in the same
+currency, under the rules and the clock of China or the United States instead: the tenant is at home there, and of a
+borrower no region is known but the lender's own time zone. The months are then those of 2026, for most of China's
+rules were not in force in 2005.
+
 The clock runs on for two weeks after the last file. Nothing is kept but what `--dump` writes: every event as
-published, one a line. With `--json` the last line of standard output is the summary as one JSON object."""
+published, one a line. `--keep` leaves the whole system in a folder, for `doorstep backtest --folder FOLDER`. With
+`--json` the last line of standard output is the summary as one JSON object."""
 
 import argparse
 import asyncio
@@ -38,13 +45,14 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 from doorstep import telemetry
 from doorstep.bus.interface import Outgoing
 from doorstep.clock import SimulatedClock
 from doorstep.demo import people
+from doorstep.demo.country import Country
+from doorstep.demo.places import COUNTRIES
 from doorstep.demo.run import Summary, summarize
 from doorstep.demo.world import ListeningGateway, World
 from doorstep.embedded import Embedded, Secrets
@@ -57,7 +65,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 DATA = Path(__file__).resolve().parents[2] / "shared/data/uci-credit-default/credit_default_2005_rows_1_20000.csv.gz"
-TENANT, CURRENCY, ZONE = "uci", "TWD", ZoneInfo("Asia/Taipei")
+TENANT, CURRENCY = "uci", "TWD"
+STALE_AFTER_DAYS = 45
+"""The files are monthly."""
 FILE_ARRIVES, PAYMENTS_ARRIVE = clock_time(6), clock_time(19)
 AFTERWARDS = timedelta(days=14)
 ANSWERS = 0.03
@@ -74,17 +84,23 @@ class Month:
     status: str
     amounts: str
 
-    @property
-    def arrives(self) -> datetime:
-        """When its end-of-day file does."""
-        return datetime.combine(self.last_day + timedelta(days=1), FILE_ARRIVES, ZONE).astimezone(UTC)
+    def arrives(self, country: Country) -> datetime:
+        """When its end-of-day file does, at a lender there."""
+        return datetime.combine(self.last_day + timedelta(days=1), FILE_ARRIVES, country.zone).astimezone(UTC)
 
 
-MONTHS = tuple(
-    Month(date(2005, month, calendar.monthrange(2005, month)[1]), f"PAY_{column if column > 1 else 0}", str(column))
-    for month, column in zip(range(4, 10), range(6, 0, -1), strict=True)
-)
-"""In the order of time; the file has the latest first."""
+def months_of(year: int) -> Sequence[Month]:
+    """April to September, in the order of time; the file has the latest first."""
+    return [
+        Month(date(year, month, calendar.monthrange(year, month)[1]), f"PAY_{column if column > 1 else 0}", str(column))
+        for month, column in zip(range(4, 10), range(6, 0, -1), strict=True)
+    ]
+
+
+MONTHS = months_of(2005)
+"""As they were."""
+TODAY = months_of(2026)
+"""The same in a year in which the rules of another jurisdiction are in force."""
 
 
 @dataclass(frozen=True)
@@ -145,31 +161,35 @@ def _number(text: str) -> Decimal:
     return number if number.is_finite() else Decimal(0)
 
 
-class Taiwan(World):
-    """A bank with these accounts, their holders, and collectors."""
+class Bank(World):
+    """A bank in `country` with these accounts, their holders, and collectors."""
 
     def __init__(
         self,
         accounts: Sequence[Account],
+        months: Sequence[Month],
+        country: Country,
         seed: int,
         doorstep: Embedded,
         gateway: ListeningGateway,
         clock: SimulatedClock,
     ) -> None:
         super().__init__(doorstep, gateway, clock, TENANT)
-        self._accounts = [account for account in accounts if account.known(len(MONTHS))]
+        self._months = months
+        self._accounts = [account for account in accounts if account.known(len(self._months))]
+        self._country = country
         self._seed = seed
         tokens = doorstep.services[0].vault.tokens
         self._holders = {tokens.case_id(TENANT, account.borrower_id): account for account in self._accounts}
 
     async def open(self) -> None:
         """Hire collectors, and put every file and every day's payments on the agenda."""
-        until = MONTHS[-1].last_day + timedelta(days=365)
-        await self.register_agents(max(8, len(self._accounts) // 100), ("安信调解", "和谐服务"), until)
-        for number, month in enumerate(MONTHS):
-            self.at(month.arrives, partial(self._file, number))
+        until = self._months[-1].last_day + timedelta(days=365)
+        await self.register_agents(max(8, len(self._accounts) // 100), self._country.agencies, until)
+        for number, month in enumerate(self._months):
+            self.at(month.arrives(self._country), partial(self._file, number))
             for day, payments in self._payments(number).items():
-                arrive = datetime.combine(day, PAYMENTS_ARRIVE, ZONE).astimezone(UTC)
+                arrive = datetime.combine(day, PAYMENTS_ARRIVE, self._country.zone).astimezone(UTC)
                 self.at(arrive, partial(self._pay, day, payments))
 
     async def heard_contact(self, message: Message) -> None:
@@ -203,7 +223,7 @@ class Taiwan(World):
         )
 
     async def _file(self, number: int) -> None:
-        day = MONTHS[number].last_day
+        day = self._months[number].last_day
         path = self.doorstep.folder / f"overdue-{day}.csv"
         rows = [self._row(account, number) for account in self._accounts if account.overdue(number)]
         with path.open("w", encoding="utf-8", newline="") as file:
@@ -216,18 +236,19 @@ class Taiwan(World):
         self.counts["facts"] += report.overdue + report.cured
 
     def _row(self, account: Account, number: int) -> Mapping[str, str]:
-        day, bill = MONTHS[number].last_day, max(account.bills[number], Decimal(0))
-        days = 30 * account.statuses[number]
+        day, bill = self._months[number].last_day, max(account.bills[number], Decimal(0))
+        days, country = 30 * account.statuses[number], self._country
+        english = country.language == "en"
         return {
             "tenant": TENANT,
             "loan_id": account.loan_id,
             "borrower_id": account.borrower_id,
-            "borrower_name": people.name(self._draw(account, "name"), "zh-CN"),
-            "phone": people.phone(account.number),
-            "address": f"台北市样例路{account.number}号",
-            "region": "TW",
-            "time_zone": ZONE.key,
-            "language": "zh-CN",
+            "borrower_name": people.name(self._draw(account, "name"), country.language, country=country),
+            "phone": country.phone(account.number),
+            "address": f"{account.number} Sample Street" if english else f"样例路{account.number}号",
+            "region": country.code if country.currency == CURRENCY else "",
+            "time_zone": country.clock,
+            "language": country.language,
             "product": "card",
             "currency": CURRENCY,
             "principal_outstanding": f"{bill:.2f}",
@@ -255,7 +276,7 @@ class Taiwan(World):
         data = PaymentReceived(
             loan_id=account.loan_id,
             borrower_id=account.borrower_id,
-            amount=f"{account.payments[day.month - MONTHS[0].last_day.month]:.2f}",
+            amount=f"{account.payments[day.month - self._months[0].last_day.month]:.2f}",
             currency=CURRENCY,
             paid_on=day,
         )
@@ -269,15 +290,15 @@ class Taiwan(World):
 
     def _next_payment(self, account: Account) -> date | None:
         """The day on which this holder will pay before the next statement, if at all."""
-        today = self.clock.now().astimezone(ZONE).date()
-        number = today.month - MONTHS[0].last_day.month
-        if number >= len(MONTHS) or account.payments[number] <= 0:
+        today = self.clock.now().astimezone(self._country.zone).date()
+        number = today.month - self._months[0].last_day.month
+        if number >= len(self._months) or account.payments[number] <= 0:
             return None
         day = self._pays_on(account, number)
         return day if day > today else None
 
     def _pays_on(self, account: Account, number: int) -> date:
-        last = MONTHS[number].last_day
+        last = self._months[number].last_day
         return last.replace(day=self._draw(account, f"pays/{number}").randint(2, last.day - 2))
 
     async def _answer(self, permit_id: str, body: dict[str, Any]) -> None:
@@ -294,31 +315,47 @@ _COLUMNS = [
 ]
 
 
-async def run(accounts: Sequence[Account], seed: int, folder: Path, dump: Path | None, console: Console) -> Summary:
-    """All six months, in `folder`, which is empty."""
+async def run(
+    accounts: Sequence[Account],
+    months: Sequence[Month],
+    country: Country,
+    seed: int,
+    folder: Path,
+    dump: Path | None,
+    console: Console,
+) -> Summary:
+    """All six months at a lender in `country`, in `folder`, which is empty."""
     started = time.monotonic()
-    clock = SimulatedClock(MONTHS[0].arrives - timedelta(hours=6))
+    clock = SimulatedClock(months[0].arrives(country) - timedelta(hours=6))
     gateway = ListeningGateway(folder / "gateway")
     doorstep = Embedded(folder, Secrets.from_seed(seed).keep(folder))
     try:
-        await doorstep.start(clock=clock, gateway=gateway, sole=True)
-        world = Taiwan(accounts, seed, doorstep, gateway, clock)
+        await doorstep.start(clock=clock, gateway=gateway, sole=True, policy_folder=_policy(folder, country))
+        world = Bank(accounts, months, country, seed, doorstep, gateway, clock)
         await world.open()
-        await _days(Simulation([*doorstep.services, world], clock), clock, world, console)
-        await world.close()
+        end = months[-1].arrives(country) + AFTERWARDS
+        await _days(Simulation([*doorstep.services, world], clock), clock, world, end, console)
         return await summarize(doorstep, started, dump)
     finally:
         await doorstep.close()
 
 
-async def _days(simulation: Simulation, clock: SimulatedClock, world: Taiwan, console: Console) -> None:
-    days = (MONTHS[-1].arrives + AFTERWARDS - clock.now()).days + 1
+def _policy(folder: Path, country: Country) -> Path:
+    policy = folder / "policy"
+    policy.mkdir()
+    terms = f"{{home: {country.code}, stale_after_days: {STALE_AFTER_DAYS}}}"
+    (policy / "tenants.yaml").write_text(f"{TENANT}: {terms}\n")
+    return policy
+
+
+async def _days(simulation: Simulation, clock: SimulatedClock, world: Bank, end: datetime, console: Console) -> None:
+    days = (end - clock.now()).days + 1
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("days", total=days)
         for _ in range(days):
             await simulation.advance(clock.now() + timedelta(days=1))
-            description = f"{clock.now().astimezone(ZONE):%d %b %Y}, {world.counts['facts']:,} facts, day"
+            description = f"{clock.now():%d %b %Y}, {world.counts['facts']:,} facts, day"
             progress.update(task, advance=1, description=description)
 
 
@@ -335,8 +372,12 @@ _FIGURES = (
 
 
 @contextmanager
-def _scratch() -> Iterator[Path]:
-    """A folder of our own, open to the user that PostgreSQL runs as, gone at the end."""
+def _folder(keep: Path | None) -> Iterator[Path]:
+    """`keep`, or a folder of our own, open to the user that PostgreSQL runs as, gone at the end."""
+    if keep is not None:
+        keep.mkdir(parents=True)
+        yield keep
+        return
     folder = Path(tempfile.mkdtemp(prefix="doorstep-uci-"))
     folder.chmod(0o755)
     try:
@@ -350,8 +391,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("file", type=Path, nargs="?", default=DATA, metavar="FILE.csv.gz", help=f"default: {DATA.name}")
     parser.add_argument("--accounts", type=int, metavar="N", help="only the first N accounts")
     parser.add_argument("--seed", type=int, default=7, help="of names, days of payment, answers and visits")
+    parser.add_argument("--jurisdiction", choices=("cn", "us"), help="whose rules; default: Taiwan's")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON, on the last line")
     parser.add_argument("--dump", type=Path, metavar="FILE.ndjson", help="write every event as published")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave the whole system in a new folder")
     return parser.parse_args()
 
 
@@ -364,8 +407,11 @@ def main() -> None:
         accounts = read(asked.file, asked.accounts)
     except (OSError, ValueError) as error:
         sys.exit(f"cannot read the accounts in {asked.file}: {error}")
-    with _scratch() as folder:
-        summary = asyncio.run(run(accounts, asked.seed, folder, asked.dump, console))
+    if asked.keep and asked.keep.exists():
+        sys.exit(f"{asked.keep} exists: --keep wants a new folder")
+    country, months = COUNTRIES[asked.jurisdiction or "tw"], TODAY if asked.jurisdiction else MONTHS
+    with _folder(asked.keep) as folder:
+        summary = asyncio.run(run(accounts, months, country, asked.seed, folder, asked.dump, console))
     found = figures(len(accounts), summary)
     if asked.json:
         print(msgspec.json.encode(found).decode())

@@ -23,6 +23,7 @@ from doorstep.access import Access, Role
 from doorstep.clock import SystemClock
 from doorstep.decider import Unknown
 from doorstep.demo import show
+from doorstep.demo.places import Jurisdiction
 from doorstep.embedded import Embedded, Secrets, installed, installed_as
 from doorstep.intake import check as checking
 from doorstep.intake import mapping, schema
@@ -51,6 +52,7 @@ def demo(
     borrowers: Annotated[int, typer.Option(min=1, help="people in the synthetic portfolio")] = 200,
     days: Annotated[int, typer.Option(min=1, help="days to simulate")] = 90,
     seed: Annotated[int, typer.Option(help="same seed, same events")] = 7,
+    jurisdiction: Annotated[Jurisdiction, typer.Option(help="whose borrowers, and whose rules")] = "cn",
     exit_: Annotated[bool, typer.Option("--exit", help="end when the simulation has ended")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the summary as one JSON line")] = False,
     dump: Annotated[Path | None, typer.Option(help="write every event as published, one a line")] = None,
@@ -62,7 +64,8 @@ def demo(
         _demand_port(port)
     telemetry.configure_logging("ERROR")
     memory.collect_rarely()
-    _loop(show.demo(folder, borrowers, days, seed, dump, None if exit_ else port, as_json=as_json))
+    shown = None if exit_ else port
+    _loop(show.demo(folder, borrowers, days, seed, dump, shown, jurisdiction=jurisdiction, as_json=as_json))
 
 
 @app.command()
@@ -92,11 +95,11 @@ def serve(service: Annotated[str, typer.Argument(help="escalation, reminder, vis
     """One service on Kafka and its own database, set up by DOORSTEP_ variables."""
     try:
         chosen, settings = installed_as(service), Settings.read()
+        running = Running(chosen, settings)
     except (Unknown, WrongSettings) as error:
         raise _fault(str(error)) from None
     telemetry.configure_logging(settings.log_level)
     arm_failpoint(settings)
-    running = Running(chosen, settings)
     memory.collect_rarely()
     api = http.build([running], Access(settings.jwt_public_key))
     uvicorn.run(api, host=settings.http_host, port=settings.http_port, log_level="warning")
@@ -260,10 +263,10 @@ def _whoever() -> str:
 
 
 def _loop(work: Coroutine[Any, Any, None]) -> None:
-    if uvloop is None:
-        asyncio.run(work)
-    else:
-        uvloop.run(work)
+    try:
+        asyncio.run(work) if uvloop is None else uvloop.run(work)
+    except WrongSettings as error:
+        raise _fault(str(error)) from None
 
 
 def _with(service: str, folder: Path, work: Callable[[Running], Awaitable[None]]) -> None:

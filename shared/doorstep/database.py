@@ -17,14 +17,14 @@ VAULT = _MIGRATIONS / "vault"
 BUS = _MIGRATIONS / "bus"
 
 
-def engine(url: str, *, pool_size: int = 8) -> AsyncEngine:
-    """An engine on `url`; nothing connects yet. A process that is stopped in the middle of a transaction
-    loses it, and the row locks with it, after a minute."""
+def engine(url: str, *, name: str = "doorstep", pool_size: int = 8) -> AsyncEngine:
+    """An engine on `url`; nothing connects yet. `name` is how PostgreSQL lists its connections. A process that is
+    stopped in the middle of a transaction loses it, and the row locks with it, after a minute."""
     return create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=4,
-        connect_args={"server_settings": {"idle_in_transaction_session_timeout": "60s"}},
+        connect_args={"server_settings": {"idle_in_transaction_session_timeout": "60s", "application_name": name}},
     )
 
 

@@ -63,10 +63,11 @@ class Decider(Generic[S, C]):
 
     @cached_property
     def fold_id(self) -> str:
-        """Changes whenever the module of `evolve` changes, so that a cached state folded by older code is
-        recognised and rebuilt from its events."""
+        """Changes whenever the module of `evolve` does, or the shape of the state, so that a cached state folded by
+        older code is recognised and rebuilt from its events."""
         source = inspect.getsource(sys.modules[self.evolve.__module__])
-        return hashlib.sha256(source.encode()).hexdigest()[:16]
+        shape = msgspec.json.encode(msgspec.json.schema(self.state_type), order="deterministic")
+        return hashlib.sha256(source.encode() + shape).hexdigest()[:16]
 
     @cached_property
     def _decoder(self) -> msgspec.json.Decoder[Any]:

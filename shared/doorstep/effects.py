@@ -22,7 +22,7 @@ from doorstep.decider import Routed, StreamId
 from doorstep.leader import Leader
 from doorstep.service import Call, Effect, Later, Runtime, Service
 from doorstep.store import Conflict, Store, Work
-from doorstep.suspension import FREE
+from doorstep.suspension import FREE, stopped
 from doorstep.telemetry import Telemetry, about, log, trace_id, where
 
 LONGEST_WAIT = timedelta(hours=1)
@@ -82,14 +82,15 @@ class Effects:
             rows = (await connection.execute(_DUE, {"now": now, "limit": self._batch})).all()
             streams = {row.stream: StreamId(row.category, row.id, row.key, row.tenant) for row in rows}
             states = await self._store.state(connection, list(streams.values()))
+            stops = await stopped(connection, (stream.tenant for stream in streams.values()))
             due, unwanted = [], []
             for row in rows:
-                state = states[row.stream]
-                effect = Effect(row.kind, row.effect_key, row.due)
-                one = _Due(Call(effect, streams[row.stream], state, row.attempts > 0), row.attempts, row.traceparent)
+                effect, stream = Effect(row.kind, row.effect_key, row.due), streams[row.stream]
+                call = Call(effect, stream, states[row.stream], row.attempts > 0, stops[stream.tenant])
+                one = _Due(call, row.attempts, row.traceparent)
                 try:
                     # Once a call may have gone out, only its outcome counts.
-                    command = None if row.attempts else self._service.performers[row.kind].unwanted(state, now)
+                    command = None if call.repeated else self._last_look(call, now)
                 except Exception as error:
                     await self._postpone(connection, one, now, error)
                     continue
@@ -101,6 +102,9 @@ class Effects:
                 await connection.execute(_BEGIN, {"keys": [one.key for one in due], "now": now})
                 failpoints.hit("effects.before-begin")
         return due, unwanted
+
+    def _last_look(self, call: Call, now: datetime) -> Any | None:
+        return self._service.performers[call.effect.kind].unwanted(call.state, now, call.stopped)
 
     async def _postpone(self, connection: AsyncConnection, one: _Due, now: datetime, error: Exception) -> None:
         """A bug in the last look rests with its own effect; the others go on."""

@@ -133,7 +133,11 @@ class Embedded:
             self.services.append(running)
 
     def settings(self, service: str, **more: Any) -> Settings:
-        """As `doorstep serve` would read them from its environment."""
+        """As `doorstep serve` would read them from its environment. A folder `policy` in ours is the policy, unless
+        DOORSTEP_POLICY_FOLDER or `more` names another."""
+        own = self.folder / "policy"
+        if own.is_dir() and "DOORSTEP_POLICY_FOLDER" not in os.environ:
+            more.setdefault("policy_folder", own)
         return Settings(
             database_url=self._postgres.url(_database(service)),
             vault_url=self._postgres.url("doorstep_vault"),

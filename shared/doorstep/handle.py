@@ -37,7 +37,7 @@ class _Message(msgspec.Struct, frozen=True):
 
     record: Record
     meaning: Translated | Unreadable
-    heard: tuple[str, Event] | None = None
+    heard: tuple[Envelope, Event] | None = None
 
 
 class Handler:
@@ -149,7 +149,7 @@ class Handler:
             event = decode_event(envelope)
         except (msgspec.DecodeError, UnknownEvent, UnicodeDecodeError) as error:
             return _Message(record, Unreadable(f"cannot read it: {error}", case_id=record.key or None))
-        return _Message(record, self._translated(envelope, event), (envelope.subject, event))
+        return _Message(record, self._translated(envelope, event), (envelope, event))
 
     def _translated(self, envelope: Envelope, event: Event) -> Translated:
         return Translated(

@@ -29,6 +29,7 @@ from doorstep.relay import Relay
 from doorstep.service import Service
 from doorstep.settings import Settings
 from doorstep.store import Store
+from doorstep.tallies import Tallies
 from doorstep.telemetry import Telemetry, about, log, where
 from doorstep.timers import Timers
 from doorstep.vault import Tokens, Vault
@@ -64,12 +65,15 @@ class Running:
         self.settings = settings
         self.clock: Clock = clock or (FileClock(settings.clock_file) if settings.clock_file else SystemClock())
         self.gateway: Gateway = gateway or FileGateway(settings.gateway_folder)
-        self.engine = database.engine(settings.database_url)
+        self.engine = database.engine(settings.database_url, name=f"doorstep {service.name}")
+        # Work of one statement is a transaction of its own: a third of the round trips.
+        self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.telemetry = Telemetry(service.name, endpoint=settings.otlp_endpoint, ratio=settings.trace_ratio)
         self.bus: Bus = bus or KafkaBus.from_settings(settings)
         self._vault_engine = database.engine(settings.vault_url, pool_size=2)
         tokens = Tokens(settings.tenant_secret.get_secret_value().encode())
         self.vault = Vault(self._vault_engine, settings.vault_key.get_secret_value().encode(), tokens, self.clock)
+        self.counsel = service.counsel(settings)
         self._epoch = epoch
         self._instance = f"{socket.gethostname()}/{os.getpid()}/{service.name}"
         self._turned: dict[str, float] = {}
@@ -92,7 +96,9 @@ class Running:
             await connection.execute(_STARTED, {"instance": self._instance})
         deciders: dict[str, Decider[Any, Any]] = {**self.service.deciders, parking.CATEGORY: parking.DECIDER}
         batch = self.settings.batch
-        self._store = Store(self.service, deciders, epoch, self.telemetry)
+        tallies = Tallies(self.counsel)
+        await tallies.refresh(self.engine)
+        self._store = Store(self.service, deciders, epoch, self.telemetry, tallies)
         self.handler = Handler(self.service, self, self._store, self.telemetry, careful=crashed)
         self.consumer = Consumer(self.service, self.bus, self.handler, self.telemetry, batch)
         self.timers = Timers(self, self._store, self.telemetry, batch)
@@ -136,7 +142,7 @@ class Running:
         """When the next timer or effect is due; the end of time when none is."""
         if self._due is None or self._due[0] != self.store.changes:
             changes = self.store.changes
-            async with self.engine.connect() as connection:
+            async with self._single.connect() as connection:
                 due = [await self.timers.next_due(connection), await self.effects.next_due(connection)]
             self._due = changes, min((one for one in due if one is not None), default=NEVER)
         return self._due[1]

@@ -42,6 +42,8 @@ class Runtime(Protocol):
     def vault(self) -> "Vault": ...
     @property
     def gateway(self) -> "Gateway": ...
+    @property
+    def counsel(self) -> "Mapping[str, Counsel]": ...
 
     async def execute(self, *routed: Routed, request_id: str | None = None) -> Sequence[Event]:
         """Decide and commit in one transaction; the events that came of it. With a `request_id` a repeated
@@ -73,12 +75,14 @@ class Effect(msgspec.Struct, frozen=True):
 
 
 class Call(msgspec.Struct, frozen=True):
-    """An effect whose turn has come. `repeated`: an earlier attempt may have reached the outside world."""
+    """An effect whose turn has come. `repeated`: an earlier attempt may have reached the outside world. `stopped` are
+    the ways on which nothing of its tenant may leave any more ("*": all)."""
 
     effect: Effect
     stream: StreamId
     state: Any
     repeated: bool
+    stopped: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -92,13 +96,39 @@ class Later:
 class Performer(Protocol):
     """Carries out the effects of one kind."""
 
-    def unwanted(self, state: Any, now: datetime) -> Any | None:
+    def unwanted(self, state: Any, now: datetime, stopped: frozenset[str]) -> Any | None:
         """Checked at the last moment: the command that records why the effect is not carried out any
-        more, or None to go ahead."""
+        more, or None to go ahead. `stopped` are the ways on which nothing of its tenant may leave ("*": all)."""
         ...
 
     async def perform(self, runtime: Runtime, calls: Sequence[Call]) -> Sequence[Any]:
         """One command (or Later) per call, in order. An exception fails them all; they are repeated."""
+        ...
+
+
+class Counsel(Protocol):
+    """What the deciders of one category are told beside the state of their stream: settings that no event holds, and
+    tallies, which count across streams. A tally is a fold over the events of many streams under one name. It is
+    locked from the reading to the commit, so that a cap across streams is as strict as one within a stream; the order
+    in which streams are folded must play no part."""
+
+    tally_type: Any
+    initial: Any
+
+    def reads(self, stream: StreamId, state: Any, command: Any) -> Sequence[str]:
+        """The names of the tallies that deciding on `command` wants."""
+        ...
+
+    def advise(self, stream: StreamId, state: Any, command: Any, tallies: Mapping[str, Any]) -> Any:
+        """The command to decide on, with what it has to know."""
+        ...
+
+    def counts(self, stream: StreamId, event: Event) -> Sequence[str]:
+        """The names of the tallies that `event` changes."""
+        ...
+
+    def tally(self, name: str, tally: Any, stream: StreamId, event: Event) -> Any:
+        """The tally called `name` after `event`."""
         ...
 
 
@@ -130,12 +160,17 @@ async def _no_projection(*_: Any) -> None:
     return None
 
 
+def _no_counsel(_: "Settings") -> Mapping[str, Counsel]:
+    return {}
+
+
 @dataclass(frozen=True)
 class Service:
     """`react` turns an event heard into commands (pure). `effects` names what a committed event sets off.
     `project` keeps the service's views, in the transaction of the events. `absorb`, instead of `react`,
     takes records as they came, unread: that is how the audit keeps what it does not understand.
-    `translators` read topics that do not carry our envelope."""
+    `translators` read topics that do not carry our envelope. `counsel`, by category, is built from the settings when
+    the service starts."""
 
     name: str
     package: str
@@ -148,6 +183,7 @@ class Service:
     project: "Callable[[AsyncConnection, Sequence[Committed]], Awaitable[None]]" = _no_projection
     absorb: "Callable[[AsyncConnection, Sequence[Record], datetime], Awaitable[None]] | None" = None
     translators: Mapping[str, Translator] = field(default_factory=dict)
+    counsel: "Callable[[Settings], Mapping[str, Counsel]]" = _no_counsel
     api: "Callable[[Runtime], APIRouter] | None" = None
     commands: "Typer | None" = None
 

@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     gateway_folder: Path = Field(Path(".doorstep/gateway"), description="where the file gateway writes messages")
     lender_name: str = Field("示例银行 Example Bank", min_length=1, description="as messages name the lender")
     complaints_phone: str = Field("400-000-0000", min_length=3, description="where a borrower can complain")
+    policy_folder: Path | None = Field(None, description="packs/, strategies/ and tenants.yaml; empty: those built in")
     otlp_endpoint: str | None = Field(None, description="OTLP/HTTP collector, for example http://otel:4318")
     trace_ratio: float = Field(0.1, ge=0, le=1, description="share of traces that are recorded")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="least severe log line")

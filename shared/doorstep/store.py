@@ -20,6 +20,7 @@ from doorstep.decider import NO_TENANT, Decider, Routed, StreamId
 from doorstep.envelope import Envelope, decode, encode, event_id
 from doorstep.events.registry import Event, decode_event
 from doorstep.service import Committed, Effect, Service
+from doorstep.tallies import Tallies
 from doorstep.telemetry import Telemetry
 
 
@@ -53,9 +54,17 @@ class _Stream:
 class Store:
     """A service's event store, inside a transaction the caller holds."""
 
-    def __init__(self, service: Service, deciders: dict[str, Decider[Any, Any]], epoch: str, telemetry: Telemetry):
+    def __init__(
+        self,
+        service: Service,
+        deciders: dict[str, Decider[Any, Any]],
+        epoch: str,
+        telemetry: Telemetry,
+        tallies: Tallies | None = None,
+    ) -> None:
         self._service = service
         self._deciders = deciders
+        self._tallies = tallies or Tallies({})
         # Services may share an epoch, and each has streams that tell of parking.
         self._epoch = f"{epoch}/{service.name}"
         self._telemetry = telemetry
@@ -69,8 +78,14 @@ class Store:
         if not work:
             return ()
         streams = await self._load(connection, [one.routed.stream for one in work], lock=True)
+        wanted = [(one.routed.stream, streams[str(one.routed.stream)].state, one.routed.command) for one in work]
+        counted = await self._tallies.load(connection, wanted)
         for one in work:
-            self._decide(streams[str(one.routed.stream)], one, now)
+            stream = streams[str(one.routed.stream)]
+            before = len(stream.fresh)
+            self._decide(stream, counted.advise(stream.id, stream.state, one.routed.command), one, now)
+            counted.count(stream.id, [fresh.event for fresh in stream.fresh[before:]])
+        await counted.write(connection)
         changed = [stream for stream in streams.values() if stream.fresh]
         if changed:
             await self._write(connection, changed, now)
@@ -108,10 +123,9 @@ class Store:
         rows = await connection.execute(_HISTORY, {"stream": stream})
         return decider.fold([decode_event(decode(row.value)) for row in rows])
 
-    def _decide(self, stream: _Stream, work: Work, now: datetime) -> None:
-        command = work.routed.command
+    def _decide(self, stream: _Stream, command: Any, work: Work, now: datetime) -> None:
         with self._telemetry.span(
-            f"{stream.id.category} {type(command).__name__}",
+            f"{stream.id.category} {type(work.routed.command).__name__}",
             work.traceparent or stream.traceparent,
             waited=work.waited,
             case=stream.id.key,
@@ -158,7 +172,7 @@ class Store:
         if effects:
             await connection.execute(_EFFECTS, _effect_columns(effects, now))
         await self._service.project(connection, committed)
-        await suspension.note(connection, [(one.envelope.subject, one.event) for one in committed])
+        await suspension.note(connection, [(one.envelope, one.event) for one in committed])
         self._telemetry.committed.inc(len(committed))
         failpoints.hit("store.after-write")
 

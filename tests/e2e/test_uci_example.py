@@ -10,8 +10,10 @@ import gzip
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support import watch
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "uci_credit_default.py"
@@ -54,6 +58,7 @@ class Run:
     printed: dict[str, Any]
     events: Sequence[Event]
     breaches: list[str] = field(default_factory=list)
+    year: int = 2005
 
     def of(self, *types: str) -> Iterator[Event]:
         """The events of these types."""
@@ -123,7 +128,7 @@ def every_case_opened_and_cured_in_its_months(run: Run) -> None:
     for account in run.accounts:
         months = [False, *overdue(account)]
         expected = [
-            (f"doorstep.case.{'opened' if now else 'cured'}", f"2005-{month:02}")
+            (f"doorstep.case.{'opened' if now else 'cured'}", f"{run.year}-{month:02}")
             for month, (before, now) in enumerate(itertools.pairwise(months), 4)
             if before != now
         ]
@@ -255,9 +260,9 @@ def write_handmade(path: Path) -> None:
         writer.writerows([number, age, *statuses, *bills, *paid] for number, age, statuses, bills, paid in HANDMADE)  # type: ignore[misc]
 
 
-def run_example(path: Path, limit: int, dump: Path) -> Run:
+def run_example(path: Path, limit: int, dump: Path, *more: str) -> Run:
     """The example as a person runs it."""
-    arguments = [str(path), "--accounts", str(limit), "--json", "--dump", str(dump)]
+    arguments = [str(path), "--accounts", str(limit), "--json", "--dump", str(dump), *more]
     done = subprocess.run([sys.executable, str(EXAMPLE), *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout.strip().splitlines()[-1])
@@ -279,6 +284,33 @@ def test_handmade_accounts_become_the_cases_that_their_statuses_say(tmp_path: Pa
     check_all(run)
     assert [run.printed[name] for name in ("opened", "cured", "reopened", "open_at_end")] == [5, 4, 2, 3]
     assert run.printed["visits_noticed"] > 0
+
+
+@pytest.fixture
+def kept() -> Iterator[Path]:
+    """A new folder, not below pytest's own, which is closed to the user that PostgreSQL runs as."""
+    folder = Path(tempfile.mkdtemp(prefix="doorstep-test-"))
+    folder.chmod(0o755)
+    yield folder / "kept"
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize("jurisdiction", ["cn", "us"])
+def test_the_same_accounts_are_treated_by_the_rules_of_another_jurisdiction(
+    tmp_path: Path, kept: Path, jurisdiction: str
+) -> None:
+    write_handmade(tmp_path / "accounts.csv")
+
+    more = ("--jurisdiction", jurisdiction, "--keep", str(kept))
+    run = run_example(tmp_path / "accounts.csv", len(HANDMADE), tmp_path / "events.ndjson", *more)
+    run.year = 2026
+
+    counts_are_those_of_the_csv(run)
+    every_case_opened_and_cured_in_its_months(run)
+    report = watch.check(watch.read(tmp_path / "events.ndjson"), jurisdiction, stale_after=45)
+    assert not report.violations
+    assert report.left
+    assert (kept / "postgres").is_dir()
 
 
 @pytest.mark.timeout(1800)

@@ -115,6 +115,8 @@ class Driver:
             self._bank(0, account.overdue)
         self._bank(3, PROMISING.paid)
         self._bank(4, PROMISING.cured)
+        # Silence of the bank for longer than a week would be a reason not to go on.
+        self._bank(6, SILENT.overdue)
         self._bank(11, SILENT.overdue)
         self._at(moment(5, 15, 7), self._open_personal_data)
 

@@ -115,7 +115,6 @@ async def played(
         await simulation.advance(opens + timedelta(days=days, hours=12))
         yield Story(doorstep, town, portfolio, simulation)
     finally:
-        await town.close()
         await doorstep.close()
         if bus is not None:
             await bus.close()

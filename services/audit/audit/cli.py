@@ -15,15 +15,17 @@ from rich.text import Text
 
 from audit import views
 from audit.domain import timeline as timeline_of
+from audit.figures import instant
 from audit.labels import label
 from audit.present import ShownLine, ShownTimeline, present
-from audit.sentences import instant
 
 commands = typer.Typer(no_args_is_help=True, help="Read what the audit keeps.")
 _COLOURS = {
     "gap": "bold red",
     "denied": "yellow",
     "late": "magenta",
+    "reevaluated": "magenta",
+    "override": "cyan",
     "suspended": "red",
     "conflict": "bold red",
 }

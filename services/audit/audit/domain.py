@@ -12,16 +12,17 @@ from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from doorstep.events.common import Decision, Verdict
-from doorstep.events.escalation import ContactDenied, SendingSuspended, VisitDenied
+from doorstep.events.escalation import CaseReevaluated, ContactDenied, SendingSuspended, VisitDenied
 from doorstep.events.kernel import MessageParked
 from doorstep.events.registry import Event
 
 from audit.entry import Entry
 
 Kind = Literal["decision", "contact", "visit", "money", "case"]
-Flag = Literal["denied", "late", "suspended", "conflict", "unknown"]
-"""`conflict`: another entry claims the same place in its stream. `unknown`: no release of ours that this
-reader knows explains the data, so they are shown raw."""
+Flag = Literal["denied", "late", "reevaluated", "override", "suspended", "conflict", "unknown"]
+"""`late`: told after something newer. `reevaluated`: what is known of a day in the past changed. `override`: a person
+chose the step, and a second one agreed. `conflict`: another entry claims the same place in its stream. `unknown`: no
+release of ours that this reader knows explains the data, so they are shown raw."""
 
 _DECISIONS = {
     "doorstep.contact.permitted",
@@ -30,7 +31,13 @@ _DECISIONS = {
     "doorstep.visit.denied",
     "doorstep.permit.cancelled",
 }
-_FAMILIES: Mapping[str, Kind] = {"contact": "contact", "visit": "visit", "loan": "money", "promise": "money"}
+_FAMILIES: Mapping[str, Kind] = {
+    "contact": "contact",
+    "visit": "visit",
+    "loan": "money",
+    "promise": "money",
+    "override": "decision",
+}
 
 
 @dataclass(frozen=True)
@@ -145,7 +152,7 @@ def _line(entry: Entry, *, conflict: bool) -> Line:
     return Line(
         entry=entry,
         kind=kind_of(entry.envelope.type),
-        flags=tuple(_flags(event, conflict)),
+        flags=tuple(_flags(event, decision, conflict)),
         business_date=_business_date(event, decision),
         decision=decision,
     )
@@ -158,11 +165,15 @@ def kind_of(event_type: str) -> Kind:
     return _FAMILIES.get(event_type.removeprefix("doorstep.").partition(".")[0], "case")
 
 
-def _flags(event: Event | None, conflict: bool) -> Iterator[Flag]:
+def _flags(event: Event | None, decision: Decision | None, conflict: bool) -> Iterator[Flag]:
     if isinstance(event, ContactDenied | VisitDenied):
         yield "denied"
     if getattr(event, "late", False):
         yield "late"
+    if isinstance(event, CaseReevaluated):
+        yield "reevaluated"
+    if decision is not None and decision.override is not None:
+        yield "override"
     if isinstance(event, SendingSuspended | MessageParked):
         yield "suspended"
     if conflict:
@@ -174,8 +185,8 @@ def _flags(event: Event | None, conflict: bool) -> Iterator[Flag]:
 def _business_date(event: Event | None, decision: Decision | None) -> date | None:
     if decision is not None:
         return decision.inputs.business_date
-    told: date | None = getattr(event, "business_date", None) or getattr(event, "paid_on", None)
-    return told
+    days = (getattr(event, name, None) for name in ("business_date", "paid_on", "reversed_on", "effective"))
+    return next((day for day in days if day is not None), None)
 
 
 def refusals(decision: Decision) -> Sequence[Verdict]:

@@ -16,9 +16,9 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from audit.figures import instant
 from audit.labels import label
 from audit.present import ShownLine, ShownTimeline, kinds
-from audit.sentences import instant
 from audit.views import CaseList
 
 _FOLDER = importlib.resources.files("audit") / "pages"

@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
 from typing import Literal
 
-from doorstep.events.common import Decision, Language
+from doorstep.events.common import Decision, Inputs, Language
+from msgspec.structs import asdict
 
 from audit.domain import Flag, Gap, Kind, Line, Timeline
 from audit.entry import sealed_in
-from audit.sentences import SEALED, detail, gap_sentence, instant, offset, sentence
+from audit.figures import SEALED, detail, instant, offset
+from audit.sentences import gap_sentence, sentence
 from audit.summary import Summary, summary
+from audit.words import REASONS, STAGES, word
 
 Opened = Mapping[int, Mapping[str, str]]
 """What was under seal, by position of the entry and name of the field."""
@@ -20,8 +23,9 @@ Glance = dict[str, str | int | bool | tuple[str, ...] | None]
 
 @dataclass(frozen=True)
 class ShownVerdict:
-    """What one rule said."""
+    """What one rule said. `pack` is whose rule it is; empty: ours, the same everywhere."""
 
+    pack: str
     rule: str
     allowed: bool
     status: str
@@ -32,14 +36,44 @@ class ShownVerdict:
 
 
 @dataclass(frozen=True)
+class ShownPack:
+    """A pack of rules as it was; `hash` is the SHA-256 of its content."""
+
+    id: str
+    version: str
+    hash: str
+
+
+@dataclass(frozen=True)
+class ShownStrategy:
+    """The graph that chose the step, as it was, and the way through it."""
+
+    graph: str
+    hash: str
+    engine: str
+    path: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ShownOverride:
+    """Who chose the step instead, who agreed, and why."""
+
+    override_id: str
+    by: str
+    approved_by: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class ShownDecision:
-    """Why something was permitted or denied: the inputs, the rules' version and each verdict."""
+    """Why something was permitted or denied: the inputs, the packs of rules and each verdict; the graph that chose
+    the step, with the path through it, or who did instead."""
 
     decision_id: str
     step: str
-    pack: str
-    pack_version: str
-    pack_hash: str
+    packs: tuple[ShownPack, ...]
+    strategy: ShownStrategy | None
+    override: ShownOverride | None
     inputs: dict[str, str]
     verdicts: tuple[ShownVerdict, ...]
     earliest_next: str | None
@@ -176,26 +210,16 @@ def _entry(line: Line) -> ShownEntry:
 
 
 def _decision(decision: Decision, language: Language, zone: tzinfo) -> ShownDecision:
-    inputs = decision.inputs
     return ShownDecision(
         decision_id=decision.decision_id,
         step=decision.step,
-        pack=decision.pack,
-        pack_version=decision.pack_version,
-        pack_hash=decision.pack_hash,
-        inputs={
-            "dpd": str(inputs.dpd),
-            "bucket": inputs.bucket,
-            "amount_overdue": inputs.amount_overdue.text(language),
-            "business_date": inputs.business_date.isoformat(),
-            "local_time": instant(inputs.local_time, inputs.local_time.tzinfo or zone),
-            "episode": str(inputs.episode),
-            "contacts_today": str(inputs.contacts_today),
-            "unanswered": str(inputs.unanswered),
-            "willingness": str(inputs.willingness),
-        },
+        packs=tuple(ShownPack(**asdict(pack)) for pack in decision.packs),
+        strategy=ShownStrategy(**asdict(decision.strategy)) if decision.strategy else None,
+        override=ShownOverride(**asdict(decision.override)) if decision.override else None,
+        inputs=_inputs(decision.inputs, language, zone),
         verdicts=tuple(
             ShownVerdict(
+                pack=v.pack,
                 rule=v.rule,
                 allowed=v.allowed,
                 status=v.status,
@@ -208,6 +232,34 @@ def _decision(decision: Decision, language: Language, zone: tzinfo) -> ShownDeci
         ),
         earliest_next=instant(decision.earliest_next, zone) if decision.earliest_next else None,
     )
+
+
+def _inputs(inputs: Inputs, language: Language, zone: tzinfo) -> dict[str, str]:
+    known = {
+        "dpd": str(inputs.dpd),
+        "bucket": inputs.bucket,
+        "amount_overdue": inputs.amount_overdue.text(language),
+        "business_date": inputs.business_date.isoformat(),
+        "facts_age": str(inputs.facts_age),
+        "local_time": instant(inputs.local_time, inputs.local_time.tzinfo or zone),
+        "episode": str(inputs.episode),
+        "stage": word(inputs.stage, language, STAGES),
+        "contacts_today": str(inputs.contacts_today),
+        "unanswered": str(inputs.unanswered),
+        "willingness": str(inputs.willingness),
+        "reasons": _listed([word(code, language, REASONS) for code in inputs.reasons], language),
+        "products": _listed(inputs.products, language),
+        "segment": inputs.segment or "",
+        "countries": _listed(inputs.countries, language),
+        "holds": _listed([word(kind, language) for kind in inputs.holds], language),
+        "consents": _listed([word(kind, language) for kind in inputs.consents], language),
+    }
+    # What a decision of before did not know, or there was none of, is not shown.
+    return {name: value for name, value in known.items() if value}
+
+
+def _listed(items: Sequence[str], language: Language) -> str:
+    return ("、" if language == "zh-CN" else ", ").join(items)
 
 
 def _glance(known: Summary, language: Language) -> Glance:

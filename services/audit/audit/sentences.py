@@ -1,27 +1,23 @@
 """Each event as one sentence a person understands, in zh-CN and en.
 
-`{name}` in a template is a field of the event, or one of the figures of `_figures`. Values of closed
+`{name}` in a template is a field of the event, or one of the figures of `figures`. Values of closed
 sets are put in words; money, dates and instants are written as `language` has them.
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, tzinfo
-from decimal import Decimal
-from functools import cache
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from collections.abc import Mapping
+from datetime import UTC, tzinfo
+from typing import Any
 
 import msgspec
 from doorstep.events import audit, escalation, kernel, reminder, visits
-from doorstep.events.common import Decision, Language, Money, Sealed, Verdict
+from doorstep.events.common import Language
 from doorstep.events.registry import Event
-from doorstep.events.visits import Collector
 
-from audit.domain import Gap, refusals
+from audit.domain import Gap
 from audit.entry import Entry
-from audit.words import ABSENT, ACTS, INDEX, PRESENT, word
-
-SEALED = "«sealed»"
+from audit.figures import SEALED, figures
+from audit.words import INDEX
 
 SENTENCES: Mapping[type[Event], tuple[str, str]] = {
     escalation.LoanOverdueRecorded: (
@@ -33,7 +29,14 @@ SENTENCES: Mapping[type[Event], tuple[str, str]] = {
         "贷款 {loan_id} 收到还款 {amount}（还款日 {paid_on}）",
         "Payment of {amount} on loan {loan_id}, paid on {paid_on}",
     ),
-    escalation.CaseOpened: ("案件开启（第 {episode} 次逾期）", "Case opened (episode {episode})"),
+    escalation.PaymentReversalRecorded: (
+        "贷款 {loan_id} 的还款 {payment_id} 于 {reversed_on} 被撤销，视为未发生",
+        "Payment {payment_id} on loan {loan_id} was reversed on {reversed_on}: it counts as never made",
+    ),
+    escalation.CaseOpened: (
+        "案件开启（第 {episode} 次逾期）{after}",
+        "Case opened (episode {episode}){after}",
+    ),
     escalation.CaseCured: (
         "案件恢复正常：不再有逾期贷款（第 {episode} 次逾期结束）",
         "Case cured: nothing is overdue any more (episode {episode} ends)",
@@ -42,6 +45,11 @@ SENTENCES: Mapping[type[Event], tuple[str, str]] = {
         "评估案件（逾期{days}）：不采取行动，{reason}",
         "Case assessed ({days} overdue): nothing to be done, {reason}",
     ),
+    escalation.CaseReevaluated: (
+        "重新评估：{cause}，影响自 {effective} 起；{changes}；{decided}",
+        "Case looked at again: {cause}, from {effective} on; {changes}; {decided}",
+    ),
+    escalation.CaseAssigned: ("案件交由{agency}处理：{reason}", "Case assigned to {agency}: {reason}"),
     escalation.ContactPermitted: (
         "准许{act}（{purpose}）：逾期{days}，逾期金额 {amount}；当日此前已联系 {contacts_today} 次；"
         "有效期至 {valid_until}",
@@ -54,9 +62,9 @@ SENTENCES: Mapping[type[Event], tuple[str, str]] = {
     ),
     escalation.VisitPermitted: (
         "准许上门：逾期{days}，逾期金额 {amount}；至少 {minimum_staff} 人同行，提前 {notice_hours} 小时通知；"
-        "有效期至 {valid_until}",
+        "有效期至 {valid_until}{duties}",
         "Visit permitted: {days} overdue, {amount} overdue; at least {minimum_staff} collectors together, "
-        "notice {notice_hours} h ahead; valid until {valid_until}",
+        "notice {notice_hours} h ahead; valid until {valid_until}{duties}",
     ),
     escalation.VisitDenied: (
         "不准上门（逾期{days}，{amount_overdue}）：{refusal}；{earliest_next}",
@@ -77,11 +85,53 @@ SENTENCES: Mapping[type[Event], tuple[str, str]] = {
     ),
     escalation.PromiseBroken: ("还款承诺未兑现", "Promise to pay broken"),
     escalation.PromiseKept: ("还款承诺已兑现", "Promise to pay kept"),
-    escalation.HoldPlaced: (
-        "停止联系：{kind}，{until}",
-        "Contact stopped: {kind}, {until}",
+    escalation.PromisePartlyKept: (
+        "还款承诺部分兑现：到账 {paid}，低于承诺金额",
+        "Promise to pay kept in part: {paid} came in, less than was promised",
     ),
+    escalation.HoldPlaced: (
+        "停止联系：{kind}{scope}，{begins}{until}{why}",
+        "Contact stopped: {kind}{scope}, {begins}{until}{why}",
+    ),
+    escalation.HoldRenewed: ("延长停止联系：{until}；{reason}", "Stop of contact renewed: {until}; {reason}"),
     escalation.HoldLifted: ("解除停止联系：{reason}", "Stop of contact lifted: {reason}"),
+    escalation.ReviewRequested: (
+        "转人工审核：{about}；审核结束前停止联系",
+        "Review asked of a person: {about}; contact stays stopped until it is closed",
+    ),
+    escalation.ReviewClosed: ("人工审核结束：{outcome}；{reason}", "Review closed: {outcome}; {reason}"),
+    escalation.ConsentRecorded: (
+        "借款人同意{kind}（{ways}），{until}",
+        "Borrower agreed to {kind} ({ways}), {until}",
+    ),
+    escalation.ConsentWithdrawn: ("借款人收回此前的同意", "Borrower took a consent back"),
+    escalation.BlockRecorded: (
+        "借款人表示不便联系：{hours}（{ways}）",
+        "Borrower called it inconvenient: {hours} ({ways})",
+    ),
+    escalation.BlockRemoved: ("借款人表示此前不便联系的时间现已方便", "What was inconvenient is convenient again"),
+    escalation.OverrideRequested: (
+        "{by} 请求改为{act}：{reason}；待第二人同意",
+        "{by} wants another step, {act}: {reason}; waits for a second person",
+    ),
+    escalation.OverrideApproved: (
+        "{by} 作为第二人同意人工指定的步骤，规则照常审查",
+        "{by} agreed, as the second person, to the step chosen by hand; the rules are asked all the same",
+    ),
+    escalation.OverrideRejected: (
+        "人工指定的步骤未获同意（{by}）：{reason}",
+        "The step chosen by hand was not agreed to by {by}: {reason}",
+    ),
+    escalation.ShadowSet: (
+        "影子模式{state}：{reason}",
+        "Shadow mode {state}: {reason}",
+    ),
+    escalation.RampSet: (
+        "每日首次联系上限：{first_contacts_a_day}；{reason}",
+        "First contacts a day: {first_contacts_a_day}; {reason}",
+    ),
+    escalation.SendingStopped: ("停用{way}：{reason}", "Sending stopped on {way}: {reason}"),
+    escalation.SendingAllowed: ("恢复{way}：{reason}", "Sending allowed again on {way}: {reason}"),
     escalation.SendingSuspended: (
         "暂停发送：{by} 有一条本案消息待人工处理",
         "Sending suspended: a message of this case waits for a person at {by}",
@@ -175,10 +225,12 @@ SENTENCES: Mapping[type[Event], tuple[str, str]] = {
 
 def sentence(entry: Entry, language: Language, zone: tzinfo = UTC) -> str:
     """What happened, in one sentence; instants in `zone`. An unknown type is shown raw."""
-    template = SENTENCES.get(type(entry.event)) if entry.event is not None else None
-    if entry.event is None or template is None:
+    templates = SENTENCES.get(type(entry.event)) if entry.event is not None else None
+    if entry.event is None or templates is None:
         return raw(entry)
-    return template[INDEX[language]].format_map(dict(_figures(entry.event, language, zone)))
+    # At the head of an English sentence the channel has a capital.
+    begins = templates[1].startswith("{channel}")
+    return templates[INDEX[language]].format_map(dict(figures(entry.event, language, zone, begins=begins)))
 
 
 def gap_sentence(gap: Gap, language: Language) -> str:
@@ -210,128 +262,3 @@ def _masked(value: Any) -> Any:
             return [_masked(one) for one in value]
         case _:
             return value
-
-
-def instant(moment: datetime, zone: tzinfo = UTC) -> str:
-    """To the minute, with the zone as an offset from UTC, which names no country."""
-    local = moment.astimezone(zone)
-    return f"{local:%Y-%m-%d %H:%M} {offset(local)}"
-
-
-def offset(local: datetime) -> str:
-    """`UTC`, `UTC+8`, `UTC+5:30`."""
-    sign, hours, minutes = f"{local:%z}"[0], int(f"{local:%z}"[1:3]), f"{local:%z}"[3:5]
-    if hours == 0 and minutes == "00":
-        return "UTC"
-    return f"UTC{sign}{hours}" + ("" if minutes == "00" else f":{minutes}")
-
-
-def _figures(event: Event, language: Language, zone: tzinfo) -> Iterator[tuple[str, str]]:
-    def write(name: str, value: Any) -> tuple[str, str]:
-        return name, _write(name, value, language, zone)
-
-    decision = getattr(event, "decision", None)
-    if isinstance(decision, Decision):
-        inputs = decision.inputs
-        yield write("amount_overdue", inputs.amount_overdue)
-        yield write("contacts_today", inputs.contacts_today)
-        yield "contacts", _count(inputs.contacts_today, "contact", language)
-        yield write("earliest_next", decision.earliest_next)
-        yield "refusal", _refusal(decision, language)
-        yield "days", _count(inputs.dpd, "day", language)
-    if isinstance(event, escalation.LoanOverdueRecorded | escalation.CaseAssessed):
-        yield "days", _count(event.dpd, "day", language)
-    if isinstance(event, reminder.ReplyReceived | visits.VisitCompleted):
-        yield "promise", _promise(event.promise_amount, event.promise_due, language)
-    closed = _closed(type(event))
-    for name in event.__struct_fields__:
-        value = getattr(event, name)
-        yield write(name, word(value, language) if name in closed else value)
-    yield from _special(event, language)
-
-
-def _special(event: Event, language: Language) -> Iterator[tuple[str, str]]:
-    index = INDEX[language]
-    channel = getattr(event, "channel", None)
-    if channel is not None:
-        yield "act", ACTS[channel][index]
-        name = word(channel, language)
-        yield "channel", name if _reads_on(event) else name[:1].upper() + name[1:]
-    match event:
-        case reminder.ContactStarted(opened=opened) | visits.NoticeStarted(opened=opened):
-            yield "opened", ("、", ", ")[index].join(word(name, language) for name in opened) or "—"
-        case visits.NoticeFailed(unknown=True):
-            yield "unknown", ("结果不明", "has an unknown outcome")[index]
-        case visits.NoticeFailed():
-            yield "unknown", ("未发出", "failed")[index]
-        case kernel.MessageReleased(reason=str() as reason):
-            yield "reason", (f"：{reason}", f": {reason}")[index]
-
-
-def _reads_on(event: Event) -> bool:
-    """Whether the channel stands inside the English sentence, not at its head."""
-    return not SENTENCES[type(event)][1].startswith("{channel}")
-
-
-def _write(name: str, value: Any, language: Language, zone: tzinfo) -> str:
-    if value is None:
-        return ABSENT.get(name, ("—", "—"))[INDEX[language]]
-    return PRESENT.get(name, ("{}", "{}"))[INDEX[language]].format(_text(value, language, zone))
-
-
-def _text(value: Any, language: Language, zone: tzinfo) -> str:  # noqa: PLR0911
-    match value:
-        case Money():
-            return value.text(language)
-        case datetime():
-            return instant(value, zone)
-        case date():
-            return value.isoformat()
-        case Decimal():
-            return f"{value:,f}"
-        case Sealed():
-            return SEALED
-        case Collector():
-            return f"{value.agent_id} ({value.agency})"
-        case tuple():
-            return ("、", ", ")[INDEX[language]].join(_text(one, language, zone) for one in value) or "—"
-        case _:
-            return str(value)
-
-
-def _refusal(decision: Decision, language: Language) -> str:
-    form, between, none = (
-        ("{}（{}）", "；", "未注明规则"),
-        ("{} ({})", "; ", "no rule is named"),
-    )[INDEX[language]]
-    return between.join(form.format(v.rule, detail(v, language)) for v in refusals(decision)) or none
-
-
-def detail(verdict: Verdict, language: Language) -> str:
-    """Why the rule said so, in `language`."""
-    return verdict.detail_zh if language == "zh-CN" else verdict.detail
-
-
-def _promise(amount: Decimal | None, due: date | None, language: Language) -> str:
-    if due is None:
-        return ""
-    sum_promised = _write("amount", amount, language, UTC)
-    return (f"；承诺于 {due} 前还款 {sum_promised}", f"; promised {sum_promised} by {due}")[INDEX[language]]
-
-
-def _count(number: int, unit: Literal["day", "contact"], language: Language) -> str:
-    if language == "zh-CN":
-        return f" {number} " + {"day": "天", "contact": "次联系"}[unit]
-    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
-
-
-@cache
-def _closed(cls: type[Event]) -> frozenset[str]:
-    hints: Mapping[str, Any] = get_type_hints(cls)
-    return frozenset(name for name, hint in hints.items() if get_origin(hint) is Literal)
-
-
-def closed_values(cls: type[Event]) -> frozenset[str]:
-    """Every value of every closed set among the fields of `cls`: each needs a word."""
-    hints: Mapping[str, Any] = get_type_hints(cls)
-    return frozenset(value for name in _closed(cls) for value in get_args(hints[name]))

@@ -14,7 +14,7 @@ from doorstep.access import Access, Issuer, Role
 from doorstep.bus.interface import Partition, Record
 from doorstep.decider import SYSTEM
 from doorstep.envelope import Actor, Envelope, encode, event_id
-from doorstep.events.common import Decision, Inputs, Money, Sealed, Verdict, Windows
+from doorstep.events.common import Decision, Inputs, Money, PackRef, Sealed, Verdict, Windows
 from doorstep.events.registry import AUDIT, Event
 from doorstep.runtime import Running
 
@@ -91,9 +91,7 @@ def decision(*verdicts: Verdict, earliest_next: datetime | None = None) -> Decis
     return Decision(
         decision_id="decision-1",
         step="sms-reminder",
-        pack="cn",
-        pack_version="2026.1",
-        pack_hash="c0ffee" * 8,
+        packs=(PackRef("cn", "2026.1", "c0ffee" * 8),),
         inputs=Inputs(
             dpd=31,
             bucket="31-60",
@@ -130,6 +128,7 @@ _EXAMPLES: dict[Any, Any] = {
     bool: True,
     bytes: b"bytes",
     date: date(2026, 3, 9),
+    time: time(9),
     datetime: datetime(2026, 3, 9, 2, 30, tzinfo=UTC),
     Decimal: Decimal("800.00"),
     Money: Money(Decimal("1520.50"), "CNY"),

@@ -13,7 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.entry import UNDECODABLE, Entry, read_envelope, read_event
 
 PAGE = 50
-_OF_NO_CASE = ["doorstep.agent.registered", "doorstep.message-parked", "doorstep.message-released"]
+_OF_NO_CASE = [
+    "doorstep.agent.registered",
+    "doorstep.message-parked",
+    "doorstep.message-released",
+    "doorstep.tenant.shadow-set",
+    "doorstep.tenant.ramp-set",
+    "doorstep.tenant.sending-stopped",
+    "doorstep.tenant.sending-allowed",
+]
 
 
 @dataclass(frozen=True)

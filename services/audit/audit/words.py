@@ -18,12 +18,16 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "firm-reminder": ("严肃提醒", "firm reminder"),
     "promise-reminder": ("承诺到期提醒", "reminder of a promise"),
     "promise-broken": ("承诺未兑现提醒", "after a broken promise"),
+    "collection-notice": ("催收告知", "notice of collection"),
+    "validation-notice": ("欠款确认告知", "notice of the debt"),
     "contact": ("联系", "contact"),
     "visit": ("上门", "visit"),
     "payment": ("已收到还款", "a payment came"),
     "cure": ("已不再逾期", "nothing is overdue any more"),
     "hold": ("停止联系期间", "a hold was placed"),
+    "consent": ("借款人收回同意", "a consent was taken back"),
     "suspended": ("发送已暂停", "sending is suspended"),
+    "stopped": ("该机构已停用此渠道", "the tenant has stopped this way"),
     "cancelled": ("许可已撤回", "the permit was withdrawn"),
     "expired": ("许可已过期", "the permit ran out"),
     "no-plan": ("无法排期", "no plan keeps every rule"),
@@ -31,6 +35,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "not-started": ("未按时开始", "it did not begin in time"),
     "not-due": ("尚未到下一步的时间", "the next step is not due yet"),
     "same-denial": ("与上次不准的理由相同", "denied for the same reason as before"),
+    "no-step": ("策略目前不需要任何步骤", "the strategy wants no step now"),
     "nothing-owed": ("没有逾期金额", "nothing is owed"),
     "closed": ("案件未处于逾期中", "the case is not open"),
     "sent": ("已发送", "sent"),
@@ -49,6 +54,11 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "complaint": ("投诉", "complaint"),
     "hardship": ("经济困难", "hardship"),
     "cease-contact": ("要求停止联系", "asked us to cease contact"),
+    "attorney": ("由律师代理", "represented by an attorney"),
+    "bereavement": ("亲属去世", "bereavement"),
+    "disaster": ("灾害", "disaster"),
+    "vulnerability": ("需要特别照顾", "vulnerable"),
+    "family-event": ("家庭事件", "family event"),
     "opt-out": ("退订", "opt-out"),
     "wrong-number": ("号码有误", "wrong number"),
     "promise": ("承诺还款", "promise to pay"),
@@ -67,6 +77,25 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "name": ("姓名", "name"),
     "phone": ("电话", "phone"),
     "address": ("地址", "address"),
+    "hours": ("在常规时段之外联系", "contact outside the usual hours"),
+    "place": ("在其他地点联系", "contact at another place"),
+    "upheld": ("成立", "upheld"),
+    "rejected": ("不成立", "rejected"),
+    "resolved": ("已解决", "resolved"),
+    "late-fact": ("补报的事实", "a fact came late"),
+    "backdated-payment": ("补报的还款", "a payment was told late"),
+    "reversal": ("还款被撤销", "a payment was taken back"),
+    "overdue": ("逾期状态", "overdue"),
+    "dpd": ("逾期天数", "days past due"),
+    "amount": ("逾期金额", "amount overdue"),
+    "payment-pending": ("待确认的还款", "payment pending"),
+    "show-identity": ("出示身份证件", "show identity"),
+    "show-authorisation": ("出示委托书", "show the authorisation"),
+    "record-throughout": ("全程录音录像", "record throughout"),
+    "no-entry-without-consent": ("未经同意不进入住所", "no entry without consent"),
+    "take-no-money": ("不收取钱款", "take no money"),
+    "explain-purpose": ("说明来意", "explain the purpose"),
+    "leave-when-asked": ("被要求离开时即离开", "leave when asked"),
     "replayed": ("已重放", "replayed"),
     "discarded": ("已丢弃", "discarded"),
 }
@@ -76,6 +105,34 @@ ACTS: Mapping[str, tuple[str, str]] = {
     "email": ("发送电子邮件", "e-mail"),
     "push": ("发送应用推送", "push message"),
     "letter": ("寄送信函", "letter"),
+    "visit": ("上门", "visit"),
+}
+WEEKDAYS: Mapping[int, tuple[str, str]] = {
+    1: ("周一", "Monday"),
+    2: ("周二", "Tuesday"),
+    3: ("周三", "Wednesday"),
+    4: ("周四", "Thursday"),
+    5: ("周五", "Friday"),
+    6: ("周六", "Saturday"),
+    7: ("周日", "Sunday"),
+}
+REASONS: Mapping[str, tuple[str, str]] = {
+    "first-time": ("首次逾期", "overdue for the first time"),
+    "promise-kept": ("曾兑现还款承诺", "kept promises"),
+    "promise-partly-kept": ("曾部分兑现还款承诺", "kept promises in part"),
+    "promise-broken": ("曾未兑现还款承诺", "broke promises"),
+    "answers": ("对联系有回应", "answers"),
+    "silent": ("多次未回应", "does not answer"),
+    "visit-cooperative": ("上次上门时配合", "was cooperative at the last visit"),
+    "visit-hostile": ("上次上门时抵触", "was hostile at the last visit"),
+}
+"""What stands behind the willingness, as the strategy that comes with Doorstep has it; others have codes of their
+own."""
+STAGES: Mapping[str, tuple[str, str]] = {
+    "none": ("不属于任何阶段", "of no stage"),
+    "early": ("早期", "early"),
+    "middle": ("中期", "middle"),
+    "late": ("后期", "late"),
 }
 ABSENT: Mapping[str, tuple[str, str]] = {
     "amount": ("全部逾期金额", "all that is overdue"),
@@ -84,14 +141,19 @@ ABSENT: Mapping[str, tuple[str, str]] = {
     "earliest_next": ("情况变化前不得再次尝试", "not again until something changes"),
     "reason": ("", ""),
     "willingness": ("未知", "not known"),
+    "consented_until": ("直至收回", "until it is taken back"),
+    "agency": ("本机构人员", "the lender's own people"),
+    "first_contacts_a_day": ("不限", "any number"),
 }
 PRESENT: Mapping[str, tuple[str, str]] = {
+    "consented_until": ("至 {}", "until {}"),
+    "hold_starts": ("自 {} 起，", "from {}, "),
     "until": ("至 {}", "until {}"),
     "retry_at": ("{} 再试", "tried again at {}"),
     "earliest_next": ("最早可于 {} 再次尝试", "may be tried again from {}"),
 }
 
 
-def word(name: str, language: Language) -> str:
+def word(name: str, language: Language, words: Mapping[str, tuple[str, str]] = WORDS) -> str:
     """A value of a closed set in words; itself where there is none."""
-    return WORDS[name][INDEX[language]] if name in WORDS else name
+    return words[name][INDEX[language]] if name in words else name

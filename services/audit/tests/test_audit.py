@@ -15,8 +15,17 @@ from audit.testing import START, Browser, Story, decision, example, records
 from audit.views import absorb
 from doorstep.bus.interface import Outgoing, Partition, Record
 from doorstep.events.audit import PersonalDataOpened
-from doorstep.events.common import Borrower, Verdict
-from doorstep.events.escalation import CaseCured, CaseOpened, ContactDenied, LoanOverdueRecorded
+from doorstep.events.common import Borrower, Override, PackRef, StrategyRef, Verdict
+from doorstep.events.escalation import (
+    CaseCured,
+    CaseOpened,
+    ContactDenied,
+    LoanOverdueRecorded,
+    RampSet,
+    SendingAllowed,
+    SendingStopped,
+    ShadowSet,
+)
 from doorstep.events.registry import LOANS
 from doorstep.events.visits import AgentRegistered
 from doorstep.runtime import Running
@@ -125,7 +134,7 @@ async def test_not_even_an_administrator_changes_an_entry_in_passing(
 
 async def test_what_the_bus_brings_can_be_read_at_once(running: Running, browser: Browser) -> None:
     story = Story("from-the-bus")
-    entry = story.tell(example(CaseOpened), START)
+    entry = story.tell(CaseOpened(episode=7, business_date=START.date()), START)
     await running.bus.publish([Outgoing(entry.topic, "from-the-bus", entry.value)])
     while await running.turn():
         pass
@@ -145,10 +154,14 @@ async def test_the_list_shows_cases_only_and_the_latest_first(running: Running, 
     roster = Story("agent-9")
     roster.tell(example(AgentRegistered), START, stream="agent/agent-9")
     await absorbed(running, roster)
+    tenant = Story("tenant-demo-bank")
+    for happened in (ShadowSet, RampSet, SendingStopped, SendingAllowed):
+        tenant.tell(example(happened), START, stream="tenant/demo-bank")
+    await absorbed(running, tenant)
     await small_case(running, "newest")
     listed = [case["case_id"] for case in (await browser.get("/cases")).json()["cases"]]
     assert listed[0] == "newest"
-    assert "agent-9" not in listed
+    assert {"agent-9", "tenant-demo-bank"}.isdisjoint(listed)
 
 
 async def test_the_timeline_is_told_in_the_borrowers_zone(running: Running, browser: Browser) -> None:
@@ -157,6 +170,25 @@ async def test_the_timeline_is_told_in_the_borrowers_zone(running: Running, brow
     assert shown["zone"] == "Asia/Shanghai"
     assert shown["lines"][0]["occurred"] == "2026-03-02T09:00:00+08:00"
     assert shown["lines"][2]["decision"]["verdicts"][0]["rule"] == "cn.quiet-hours"
+
+
+async def test_the_page_shows_why_with_packs_graph_and_who_chose_the_step(running: Running, browser: Browser) -> None:
+    why = msgspec.structs.replace(
+        decision(REFUSES),
+        packs=(PackRef("cn", "2026.1", "c0ffee" * 10), PackRef("us", "2026.2", "decade" * 10)),
+        strategy=StrategyRef(
+            graph="default", hash="facade" * 10, engine="2.1.3", path=("Stage: late", "Next step: visit")
+        ),
+        override=Override(override_id="o", by="olga", approved_by="otto", reason="asked for it"),
+    )
+    story = Story("why")
+    story.tell(ContactDenied(channel="sms", decision=why), START)
+    await absorbed(running, story)
+    page = (await browser.get("/pages/cases/why?lang=en")).text
+    for told in ("cn 2026.1 + us 2026.2", "c0ffeec0ffee", "default · facadefacade", "olga: asked for it", "otto"):
+        assert told in page
+    assert "Stage: late → Next step: visit" in page
+    assert "decade" * 10 in page
 
 
 async def test_as_of_shows_what_had_been_absorbed_by_then(running: Running, browser: Browser) -> None:

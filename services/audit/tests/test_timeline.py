@@ -8,11 +8,12 @@ import msgspec
 import pytest
 from audit.domain import Gap, Line, kind_of, timeline
 from audit.entry import Entry, read_envelope, sealed_in
-from audit.present import present
+from audit.present import ShownStrategy, present
 from audit.testing import HIDDEN, START, Story, decision, example
-from doorstep.events.common import Money, Verdict
+from doorstep.events.common import Money, Override, PackRef, StrategyRef, Verdict
 from doorstep.events.escalation import (
     CaseCured,
+    CaseReevaluated,
     ContactDenied,
     ContactOutcomeRecorded,
     LoanCureRecorded,
@@ -263,6 +264,84 @@ def test_an_envelope_the_database_could_not_file_counts_as_undecodable(field: st
     data = msgspec.json.decode(Story().tell(BROKEN, START).value)
     data[field] = value
     assert read_envelope(msgspec.json.encode(data)) is None
+
+
+def test_a_case_looked_at_again_is_flagged_and_dated() -> None:
+    story = Story()
+    story.tell(CaseReevaluated(fact_id="f", cause="reversal", effective=date(2026, 2, 1)), START)
+    (line,) = timeline("case-1", story.entries).lines
+    assert isinstance(line, Line)
+    assert (line.flags, line.business_date) == (("reevaluated",), date(2026, 2, 1))
+
+
+def test_a_step_chosen_by_hand_is_flagged() -> None:
+    chosen = Override(override_id="o", by="olga", approved_by="otto", reason="asked for it")
+    story = Story()
+    story.tell(ContactDenied(channel="sms", decision=msgspec.structs.replace(decision(), override=chosen)), START)
+    (line,) = timeline("case-1", story.entries).lines
+    assert isinstance(line, Line)
+    assert line.flags == ("denied", "override")
+
+
+def test_a_decision_is_shown_with_its_packs_its_graph_and_what_it_knew() -> None:
+    refuses = Verdict(
+        rule="r", allowed=False, status="must", source="s", confidence="high", detail="d", detail_zh="z", pack="us"
+    )
+    packs = (PackRef("cn", "2026.1", "c0ffee"), PackRef("us", "2026.2", "decade"))
+    graph = StrategyRef(graph="default", hash="facade", engine="2.1.3", path=("Stage: late", "Next step: visit"))
+    plain = decision(refuses)
+    known = msgspec.structs.replace(
+        plain.inputs,
+        reasons=("silent", "own-code"),
+        stage="late",
+        products=("card",),
+        countries=("CN", "US"),
+        facts_age=2,
+        holds=("dispute",),
+        consents=("hours",),
+    )
+    full = msgspec.structs.replace(plain, packs=packs, strategy=graph, inputs=known)
+    story = Story()
+    story.tell(ContactDenied(channel="sms", decision=full), START)
+    (line,) = present(timeline("case-1", story.entries), "en").lines
+    assert line.decision is not None
+    assert [(one.id, one.version, one.hash) for one in line.decision.packs] == [
+        ("cn", "2026.1", "c0ffee"),
+        ("us", "2026.2", "decade"),
+    ]
+    assert line.decision.strategy == ShownStrategy("default", "facade", "2.1.3", ("Stage: late", "Next step: visit"))
+    assert line.decision.verdicts[0].pack == "us"
+    shown = line.decision.inputs
+    assert (shown["stage"], shown["reasons"]) == ("late", "does not answer, own-code")
+    assert (shown["countries"], shown["facts_age"], shown["holds"]) == ("CN, US", "2", "dispute")
+    assert "segment" not in shown
+
+
+def test_a_decision_of_the_first_version_is_shown_with_its_one_pack() -> None:
+    story = Story()
+    value = story.tell(ContactDenied(channel="sms", decision=decision()), START).value
+    old = msgspec.json.decode(value)
+    (pack,) = old["data"]["decision"].pop("packs")
+    old["data"]["decision"] |= {"pack": pack["id"], "pack_version": pack["version"], "pack_hash": pack["hash"]}
+    entry = story.keep(msgspec.json.encode(old | {"schemaversion": 1}), START)
+    (line,) = present(timeline("case-1", [entry]), "en").lines
+    assert line.decision is not None
+    assert [(one.id, one.version) for one in line.decision.packs] == [("cn", "2026.1")]
+    assert line.decision.strategy is None
+
+
+@pytest.mark.parametrize(
+    ("event_type", "kind"),
+    [
+        ("doorstep.loan.payment-reversal-recorded", "money"),
+        ("doorstep.promise.partly-kept", "money"),
+        ("doorstep.override.requested", "decision"),
+        ("doorstep.case.reevaluated", "case"),
+        ("doorstep.review.closed", "case"),
+    ],
+)
+def test_each_new_event_falls_under_a_filter(event_type: str, kind: str) -> None:
+    assert kind_of(event_type) == kind
 
 
 def test_the_cured_case_says_so() -> None:

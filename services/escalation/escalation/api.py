@@ -1,64 +1,286 @@
-"""What people may ask of a case, and tell it."""
+"""What people may ask of a case and tell it, and how a tenant's sending is reined in."""
 
-from typing import Annotated, Any
+from datetime import time
+from typing import Annotated, Any, Literal
 
 import msgspec
-from doorstep.access import Compliance, Operator, Viewer
-from doorstep.decider import Routed, Unknown
-from doorstep.events.escalation import HoldKind
+from doorstep.access import Compliance, Operator, Principal, Viewer
+from doorstep.decider import Refused, Routed, Unknown
+from doorstep.events.common import Language
+from doorstep.events.escalation import ConsentKind, HoldKind, Purpose, Way
 from doorstep.service import Runtime
-from fastapi import APIRouter, Header
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Header, HTTPException
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from escalation import commands as c
+from escalation import tenant, views
 from escalation.case import Case
-from escalation.domain import LiftHold, PlaceHold
+from escalation.counsel import Counsel
+from escalation.explain import explain
+from escalation.pack import InvalidPolicy
+from escalation.policy import Policies, describe
 from escalation.react import case_stream
 
 Repeatable = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
+Id = Annotated[str, Field(min_length=1, max_length=100)]
+Tenant = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
+WhyText = Annotated[str, Field(min_length=3, max_length=500)]
 
 
-class NewHold(BaseModel):
-    """A person places a hold."""
-
-    hold_id: str = Field(min_length=1, max_length=100)
-    kind: HoldKind
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
 
 
-class Reason(BaseModel):
+class Reason(_Body):
     """Why; it is kept."""
 
-    reason: str = Field(min_length=3, max_length=500)
+    reason: WhyText
+
+
+class NewHold(_Body):
+    """A person places a hold. Without `until` it lasts as long as the packs say."""
+
+    hold_id: Id
+    kind: HoldKind
+    starts: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    loans: list[Id] = []
+    ways: list[Way] = []
+    reason: WhyText | None = None
+
+
+class Renewal(Reason):
+    """A hold goes on."""
+
+    until: AwareDatetime | None = None
+
+
+class ReviewResult(Reason):
+    """What came of a review."""
+
+    outcome: Literal["upheld", "rejected", "resolved"]
+
+
+class NewConsent(_Body):
+    """The borrower agreed to other hours, or another place."""
+
+    consent_id: Id
+    kind: ConsentKind
+    ways: list[Way] = []
+    until: AwareDatetime | None = None
+
+
+class NewBlock(_Body):
+    """Hours or ways the borrower called inconvenient; `weekdays` from 1, Monday."""
+
+    block_id: Id
+    ways: list[Way] = []
+    weekdays: list[Annotated[int, Field(ge=1, le=7)]] = []
+    opens: time | None = None
+    closes: time | None = None
+
+
+class NewOverride(Reason):
+    """A person wants another next step than the strategy's."""
+
+    override_id: Id
+    way: Way
+    purpose: Purpose = "reminder"
+
+
+class Assignment(Reason):
+    """Who works on the case: an agency, or the lender's own people."""
+
+    agency: Id | None
+
+
+class Switch(Reason):
+    """`way` None: every way."""
+
+    way: Way | None = None
+
+
+class Shadow(Reason):
+    """Shadow mode on or off."""
+
+    on: bool
+
+
+class Ramp(Reason):
+    """First contacts a day; None: any number."""
+
+    first_contacts_a_day: Annotated[int, Field(ge=0)] | None
 
 
 def api(runtime: Runtime) -> APIRouter:
-    """The routes."""
+    """The routes. A rule that says no is a 409 with a sentence that says what to do."""
     router = APIRouter(tags=["escalation"])
+    desk = _Desk(runtime)
+    _case_routes(router, desk)
+    _hold_routes(router, desk)
+    _wish_routes(router, desk)
+    _override_routes(router, desk)
+    _tenant_routes(router, desk)
+    _policy_routes(router, desk)
+    return router
 
-    async def known(tenant: str, case_id: str) -> Case:
-        found: Case = await runtime.state(case_stream(case_id, tenant))
+
+class _Desk:
+    """Where commands of people arrive."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+
+    @property
+    def policies(self) -> Policies:
+        """Those in force in this process."""
+        counsel = self.runtime.counsel["case"]
+        assert isinstance(counsel, Counsel)
+        return counsel.policies
+
+    async def known(self, tenant_id: str, case_id: str) -> Case:
+        """Raises Unknown."""
+        found: Case = await self.runtime.state(case_stream(case_id, tenant_id))
         if not found.loans:
-            raise Unknown(f"tenant {tenant} has no case {case_id}; GET /cases of audit lists them")
+            raise Unknown(f"tenant {tenant_id} has no case {case_id}; GET /cases of audit lists them")
         return found
 
-    @router.get("/cases/{tenant}/{case_id}")
-    async def case(tenant: str, case_id: str, _: Viewer) -> dict[str, Any]:
-        found = await known(tenant, case_id)
-        shown: dict[str, Any] = msgspec.to_builtins(found)
-        del shown["personal"]
-        derived = {"dpd": found.dpd(), "unanswered": found.unanswered(), "willingness": found.willingness()}
-        return {"case_id": case_id, **derived, **shown}
-
-    @router.post("/cases/{tenant}/{case_id}/holds", status_code=201)
-    async def place(tenant: str, case_id: str, hold: NewHold, who: Operator, key: Repeatable = None) -> dict[str, int]:
-        await known(tenant, case_id)
-        command = PlaceHold(hold.hold_id, hold.kind)
-        routed = Routed(case_stream(case_id, tenant), command, who.actor())
+    async def tell(
+        self, tenant_id: str, case_id: str, command: c.Command, who: Principal, key: str | None = None
+    ) -> dict[str, int]:
+        """One command to a case. Raises Unknown, Refused."""
+        await self.known(tenant_id, case_id)
         request_id = None if key is None else f"{who.id}/{case_id}/{key}"
-        return {"events": len(await runtime.execute(routed, request_id=request_id))}
+        routed = Routed(case_stream(case_id, tenant_id), command, who.actor())
+        return {"events": len(await self.runtime.execute(routed, request_id=request_id))}
 
-    @router.post("/cases/{tenant}/{case_id}/holds/{hold_id}/lift")
-    async def lift(tenant: str, case_id: str, hold_id: str, why: Reason, who: Compliance) -> dict[str, int]:
-        routed = Routed(case_stream(case_id, tenant), LiftHold(hold_id, why.reason), who.actor())
-        return {"events": len(await runtime.execute(routed))}
+    async def rein(self, tenant_id: str, command: tenant.Command, who: Principal) -> dict[str, int]:
+        """One command to a tenant."""
+        routed = Routed(tenant.tenant_stream(tenant_id), command, who.actor())
+        return {"events": len(await self.runtime.execute(routed))}
 
-    return router
+
+def _case_routes(router: APIRouter, desk: _Desk) -> None:
+    @router.get("/cases/{tenant_id}/{case_id}")
+    async def case(tenant_id: str, case_id: str, _: Viewer) -> dict[str, Any]:
+        found = await desk.known(tenant_id, case_id)
+        shown: dict[str, Any] = msgspec.to_builtins(found)
+        for sealed_or_token in ("personal", "phone_token", "address_token"):
+            del shown[sealed_or_token]
+        return {"case_id": case_id, "dpd": found.dpd(), "unanswered": found.unanswered(), **shown}
+
+    @router.get("/decisions/{decision_id}")
+    async def decision(decision_id: str, _: Viewer, lang: Language = "zh-CN") -> dict[str, Any]:
+        async with desk.runtime.engine.connect() as connection:
+            envelope = await views.decision(connection, decision_id)
+        if envelope is None:
+            raise Unknown(f"there is no decision {decision_id}; the audit's timeline names those of a case")
+        return {
+            "case_id": envelope.subject,
+            "text": explain(envelope, lang),
+            "data": msgspec.json.decode(envelope.data),
+        }
+
+    @router.post("/cases/{tenant_id}/{case_id}/assignment")
+    async def assign(tenant_id: str, case_id: str, body: Assignment, who: Operator) -> dict[str, int]:
+        return await desk.tell(tenant_id, case_id, c.Assign(body.agency, body.reason), who)
+
+
+def _hold_routes(router: APIRouter, desk: _Desk) -> None:
+    @router.post("/cases/{tenant_id}/{case_id}/holds", status_code=201)
+    async def place(
+        tenant_id: str, case_id: str, body: NewHold, who: Operator, key: Repeatable = None
+    ) -> dict[str, int]:
+        known = await desk.known(tenant_id, case_id)
+        if unknown := set(body.loans) - known.loans.keys():
+            raise Refused(f"the case has no loan {', '.join(sorted(unknown))}; it has {', '.join(sorted(known.loans))}")
+        scope = (tuple(body.loans), tuple(body.ways))
+        command = c.PlaceHold(body.hold_id, body.kind, body.starts, body.until, *scope, body.reason)
+        return await desk.tell(tenant_id, case_id, command, who, key)
+
+    @router.post("/cases/{tenant_id}/{case_id}/holds/{hold_id}/renew")
+    async def renew(tenant_id: str, case_id: str, hold_id: str, body: Renewal, who: Operator) -> dict[str, int]:
+        return await desk.tell(tenant_id, case_id, c.RenewHold(hold_id, body.reason, body.until), who)
+
+    @router.post("/cases/{tenant_id}/{case_id}/holds/{hold_id}/lift")
+    async def lift(tenant_id: str, case_id: str, hold_id: str, body: Reason, who: Compliance) -> dict[str, int]:
+        return await desk.tell(tenant_id, case_id, c.LiftHold(hold_id, body.reason), who)
+
+    @router.get("/reviews")
+    async def reviews(_: Viewer) -> list[dict[str, Any]]:
+        async with desk.runtime.engine.connect() as connection:
+            return [row._asdict() for row in await views.reviews(connection)]
+
+    @router.post("/cases/{tenant_id}/{case_id}/reviews/{review_id}/close")
+    async def close(
+        tenant_id: str, case_id: str, review_id: str, body: ReviewResult, who: Compliance
+    ) -> dict[str, int]:
+        return await desk.tell(tenant_id, case_id, c.CloseReview(review_id, body.outcome, body.reason), who)
+
+
+def _wish_routes(router: APIRouter, desk: _Desk) -> None:
+    @router.post("/cases/{tenant_id}/{case_id}/consents", status_code=201)
+    async def consent(tenant_id: str, case_id: str, body: NewConsent, who: Operator) -> dict[str, int]:
+        command = c.RecordConsent(body.consent_id, body.kind, tuple(body.ways), body.until)
+        return await desk.tell(tenant_id, case_id, command, who)
+
+    @router.delete("/cases/{tenant_id}/{case_id}/consents/{consent_id}")
+    async def withdraw(tenant_id: str, case_id: str, consent_id: str, who: Operator) -> dict[str, int]:
+        return await desk.tell(tenant_id, case_id, c.WithdrawConsent(consent_id), who)
+
+    @router.post("/cases/{tenant_id}/{case_id}/blocks", status_code=201)
+    async def block(tenant_id: str, case_id: str, body: NewBlock, who: Operator) -> dict[str, int]:
+        scope = (tuple(body.ways), tuple(body.weekdays))
+        return await desk.tell(tenant_id, case_id, c.RecordBlock(body.block_id, *scope, body.opens, body.closes), who)
+
+    @router.delete("/cases/{tenant_id}/{case_id}/blocks/{block_id}")
+    async def unblock(tenant_id: str, case_id: str, block_id: str, who: Operator) -> dict[str, int]:
+        return await desk.tell(tenant_id, case_id, c.RemoveBlock(block_id), who)
+
+
+def _override_routes(router: APIRouter, desk: _Desk) -> None:
+    @router.post("/cases/{tenant_id}/{case_id}/overrides", status_code=201)
+    async def request(tenant_id: str, case_id: str, body: NewOverride, who: Operator) -> dict[str, int]:
+        command = c.RequestOverride(body.override_id, body.way, body.reason, who.id, body.purpose)
+        return await desk.tell(tenant_id, case_id, command, who)
+
+    @router.post("/cases/{tenant_id}/{case_id}/overrides/{override_id}/approve")
+    async def approve(tenant_id: str, case_id: str, override_id: str, who: Compliance) -> dict[str, int]:
+        return await desk.tell(tenant_id, case_id, c.ApproveOverride(override_id, who.id), who)
+
+    @router.post("/cases/{tenant_id}/{case_id}/overrides/{override_id}/reject")
+    async def reject(tenant_id: str, case_id: str, override_id: str, body: Reason, who: Compliance) -> dict[str, int]:
+        return await desk.tell(tenant_id, case_id, c.RejectOverride(override_id, who.id, body.reason), who)
+
+
+def _tenant_routes(router: APIRouter, desk: _Desk) -> None:
+    @router.get("/tenants/{tenant_id}")
+    async def shown(tenant_id: Tenant, _: Viewer) -> dict[str, Any]:
+        state = await desk.runtime.state(tenant.tenant_stream(tenant_id))
+        return {"tenant": tenant_id, **msgspec.to_builtins(state), "policy": describe(desk.policies, tenant_id)}
+
+    @router.post("/tenants/{tenant_id}/shadow")
+    async def shadow(tenant_id: Tenant, body: Shadow, who: Compliance) -> dict[str, int]:
+        return await desk.rein(tenant_id, tenant.SetShadow(body.on, body.reason), who)
+
+    @router.post("/tenants/{tenant_id}/ramp")
+    async def ramp(tenant_id: Tenant, body: Ramp, who: Compliance) -> dict[str, int]:
+        return await desk.rein(tenant_id, tenant.SetRamp(body.first_contacts_a_day, body.reason), who)
+
+    @router.post("/tenants/{tenant_id}/stop")
+    async def stop(tenant_id: Tenant, body: Switch, who: Operator) -> dict[str, int]:
+        return await desk.rein(tenant_id, tenant.StopSending(body.way, body.reason), who)
+
+    @router.post("/tenants/{tenant_id}/allow")
+    async def allow(tenant_id: Tenant, body: Switch, who: Compliance) -> dict[str, int]:
+        return await desk.rein(tenant_id, tenant.AllowSending(body.way, body.reason), who)
+
+
+def _policy_routes(router: APIRouter, desk: _Desk) -> None:
+    @router.post("/policy/reload")
+    async def reload(_: Compliance) -> dict[str, str]:
+        try:
+            desk.policies.reload()
+        except InvalidPolicy as error:
+            raise HTTPException(422, [str(problem) for problem in error.problems]) from None
+        return {"status": "the policy in the folder is in force in this process"}

@@ -1,49 +1,78 @@
 """What is known of a case, and how each event changes it."""
 
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Literal, TypeVar, assert_never
 
 import msgspec
 from doorstep.events import escalation as e
-from doorstep.events.common import Channel, Decision, Language, Money, Sealed
+from doorstep.events.common import Decision, Language, Money, Sealed
 from msgspec.structs import replace
 
 Thing = TypeVar("Thing")
 LEDGER_KEEPS = timedelta(days=60)
 """Longer than any counter of a rule looks back."""
+PAYMENTS_KEPT = timedelta(days=90)
+"""Longer than a promise can reach."""
 FACTS_REMEMBERED = 64
 """A fact that comes again within so many is recognised here; before that, the inbox does it."""
-PROMISE_GRACE = timedelta(days=1)
+STAGES = ("none", "early", "middle", "late")
 
 Order = tuple[date, datetime, str]
 NEVER: Order = (date.min, datetime.min.replace(tzinfo=UTC), "")
 
 
+class Paid(msgspec.Struct, frozen=True):
+    """A payment the bank told of. A reversal may come first: then `amount` is None until the payment comes."""
+
+    paid_on: date
+    amount: Money | None
+    reversed: bool = False
+
+
 class Loan(msgspec.Struct, frozen=True, kw_only=True):
-    """A loan as the latest fact tells it: latest by `order`, whatever came last."""
+    """A loan as the latest fact tells it: latest by `order`, whatever came last. `payments` by the bank's name."""
 
     order: Order = NEVER
     overdue: bool = False
     amount: Money | None = None
     overdue_since: date | None = None
-    paid_on: date | None = None
+    product: str = ""
+    segment: str | None = None
+    payments: dict[str, Paid] = {}
+
+    def payment_pending(self) -> bool:
+        """Whether a payment waits for the snapshot that takes it in."""
+        return any(paid.paid_on > self.order[0] for paid in self.payments.values() if not paid.reversed)
 
 
 class Permit(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of the ledger; a visit has no channel and no purpose. While it is open its executor may still act
-    on it, even when it was cancelled: the cancellation may have crossed with the sending. It is `settled` once
-    the borrower has answered, or the episode is over: then it no longer counts as unanswered."""
+    """A line of the ledger: a permitted contact or visit, or the notice of a visit. While it is open its executor may
+    still act on it, even when it was cancelled: the cancellation may have crossed with the sending. It is `settled`
+    once the borrower has answered, or the episode is over: then it no longer counts as unanswered."""
 
     permit_id: str
-    kind: Literal["contact", "visit"]
-    channel: Channel | None = None
+    way: e.Way
     purpose: e.Purpose | None = None
     at: datetime
     valid_until: datetime
+    loans: tuple[str, ...] = ()
+    decision_id: str = ""
+    stage: int = 0
+    episode: int = 0
     cancelled: bool = False
     settled: bool = False
     outcome: str = "open"
+    went_at: datetime | None = None
+    answered_at: datetime | None = None
+    phone_token: str | None = None
+    address_token: str | None = None
+
+    @property
+    def kind(self) -> Literal["contact", "visit"]:
+        """Who carries it out."""
+        return "visit" if self.way == "visit" else "contact"
 
     def open(self) -> bool:
         """Whether its executor has not come to an end with it."""
@@ -51,21 +80,77 @@ class Permit(msgspec.Struct, frozen=True, kw_only=True):
 
     def unanswered(self) -> bool:
         """Whether it went out, for all we know, and nobody answered."""
-        return self.kind == "contact" and not self.settled and self.outcome in WENT_OUT
+        return self.way != "visit" and not self.settled and self.outcome in WENT_OUT
+
+    def stoppable(self) -> bool:
+        """Whether a cancellation may still stop it."""
+        return self.open() and not self.cancelled and self.outcome != "started"
+
+    def counts(self) -> bool:
+        """Whether the permit is used up, or may still be: everything but what its executor gave back."""
+        return self.outcome not in ("not-sent", "not-made")
+
+    def went_out(self) -> bool:
+        """Whether it may have reached the borrower."""
+        return self.counts() and self.outcome not in ("open", "failed", "noticed")
 
 
 class Hold(msgspec.Struct, frozen=True):
-    """A reason not to contact."""
+    """A reason not to contact: from `starts` to `until`, about `loans`, on `ways`; empty means all."""
 
     kind: e.HoldKind
     until: datetime | None
+    starts: datetime | None = None
+    loans: tuple[str, ...] = ()
+    ways: tuple[e.Way, ...] = ()
+
+    def begun(self, now: datetime) -> bool:
+        """Whether it holds at `now`."""
+        return self.starts is None or self.starts <= now
+
+    def stops(self, permit: Permit) -> bool:
+        """Whether it is about what `permit` is about."""
+        about_loan = not self.loans or not permit.loans or bool(set(self.loans) & set(permit.loans))
+        return about_loan and (not self.ways or permit.way in self.ways)
 
 
 class Promise(msgspec.Struct, frozen=True):
-    """A promise to pay that is neither kept nor broken yet."""
+    """A promise to pay that is neither kept nor broken yet. `owed` was overdue when it was given, on `given`; the
+    bank's books of `judged_on` tell, at `check_at` or later."""
 
     due: date
     check_at: datetime
+    judged_on: date
+    given: date
+    amount: Decimal | None = None
+    owed: Money | None = None
+
+
+class Consent(msgspec.Struct, frozen=True):
+    """What the borrower agreed to."""
+
+    kind: e.ConsentKind
+    ways: tuple[e.Way, ...]
+    until: datetime | None
+
+
+class Block(msgspec.Struct, frozen=True):
+    """Hours and ways the borrower called inconvenient."""
+
+    ways: tuple[e.Way, ...]
+    weekdays: tuple[int, ...]
+    opens: time | None
+    closes: time | None
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """Another next step, as a person wants it; `approved_by` a second one, or not yet."""
+
+    way: e.Way
+    purpose: e.Purpose
+    reason: str
+    by: str
+    approved_by: str | None = None
 
 
 class Denial(msgspec.Struct, frozen=True):
@@ -77,10 +162,12 @@ class Denial(msgspec.Struct, frozen=True):
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a decision is made from."""
+    """Everything a decision is made from. `assessed` is what was overdue at the last assessment: unlike what is known
+    now, it does not depend on what happened to come first since then."""
 
     open: bool = False
     episode: int = 0
+    episode_at: datetime | None = None
     decisions: int = 0
     loans: dict[str, Loan] = {}
     recent_facts: tuple[str, ...] = ()
@@ -89,17 +176,29 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     language: Language = "zh-CN"
     region: str | None = None
     time_zone: str | None = None
+    phone_token: str | None = None
+    address_token: str | None = None
     ledger: tuple[Permit, ...] = ()
+    stage: int = 0
+    assessed: Money | None = None
     last_visit: datetime | None = None
     visit_unmade: datetime | None = None
     answers: int = 0
     kept: int = 0
+    partly_kept: int = 0
     broken: int = 0
     attitude: int | None = None
     holds: dict[str, Hold] = {}
+    reviews: dict[str, e.HoldKind] = {}
+    consents: dict[str, Consent] = {}
+    blocks: dict[str, Block] = {}
+    overrides: dict[str, Wanted] = {}
+    overrides_heard: tuple[str, ...] = ()
+    agency: str | None = None
     promises: dict[str, Promise] = {}
     promises_heard: tuple[str, ...] = ()
     promise_broken: bool = False
+    reversed: bool = False
     suspended: tuple[tuple[str, str], ...] = ()
     denial: Denial | None = None
     assess_at: datetime | None = None
@@ -114,57 +213,79 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
     def dpd(self) -> int:
         """Days past due of the oldest overdue loan; its first day past due is day 1."""
-        since = [loan.overdue_since for loan in self.overdue().values() if loan.overdue_since]
+        since = [loan.overdue_since for loan in self.loans.values() if loan.overdue and loan.overdue_since]
         return (self.business_date() - min(since)).days + 1 if since else 0
 
     def owed(self) -> dict[str, Money]:
         """What is overdue, by loan; of several currencies, the one in which most loans stand."""
         owed = {i: loan.amount for i, loan in self.overdue().items() if loan.amount and loan.amount.amount}
         currencies = sorted(money.currency for money in owed.values())
+        if len(set(currencies)) <= 1:
+            return owed
         return {i: money for i, money in owed.items() if money.currency == max(currencies, key=currencies.count)}
+
+    def collectable(self, now: datetime) -> dict[str, Money]:
+        """What is owed, without the loans that a hold of their own keeps out."""
+        held = {loan for hold in self.holds.values() if hold.begun(now) and not hold.ways for loan in hold.loans}
+        return {loan_id: money for loan_id, money in self.owed().items() if loan_id not in held}
 
     def amount(self) -> Money | None:
         """The sum of what is owed; None when that is nothing."""
-        owed = list(self.owed().values())
-        return Money(sum((money.amount for money in owed), Decimal(0)), owed[0].currency) if owed else None
+        return total(self.owed())
 
     def payment_pending(self) -> bool:
         """Whether a payment on an overdue loan waits for the snapshot that takes it in."""
-        return any(loan.paid_on is not None and loan.paid_on > loan.order[0] for loan in self.overdue().values())
+        return any(loan.payment_pending() for loan in self.loans.values() if loan.overdue)
 
     def tells(self, promise: Promise) -> bool:
         """Whether the bank's facts can tell if `promise` was kept: nothing is overdue any more, or they reach
         past its grace and no payment waits for a snapshot."""
         if not self.overdue():
             return True
-        return self.business_date() >= promise.due + PROMISE_GRACE and not self.payment_pending()
+        return self.business_date() >= promise.judged_on and not self.payment_pending()
+
+    def paid_since(self, promise: Promise) -> Decimal:
+        """What came in for `promise`: payments from its day on or, where the bank tells of none, by how much less is
+        overdue. In the promise's currency."""
+        currency = promise.owed.currency if promise.owed else None
+        payments = [paid for loan in self.loans.values() for paid in loan.payments.values() if not paid.reversed]
+        told = [
+            paid.amount.amount
+            for paid in payments
+            if paid.amount and paid.amount.currency == currency and paid.paid_on >= promise.given
+        ]
+        left = self.owed().values()
+        still = sum((money.amount for money in left if money.currency == currency), Decimal(0))
+        less = promise.owed.amount - still if promise.owed else Decimal(0)
+        return max(sum(told, Decimal(0)), less, Decimal(0))
 
     def unanswered(self) -> int:
         """How many contacts in a row went out and were not answered."""
         return sum(permit.unanswered() for permit in self.ledger)
-
-    def willingness(self) -> int:
-        """0-100, from 50: promises kept and broken, answers, and what a visit found. Sums only, so that the
-        order in which they were heard plays no part."""
-        start = 50 if self.attitude is None else (50 + self.attitude) // 2
-        return max(0, min(100, start + 2 * self.answers + 10 * self.kept - 15 * self.broken))
 
 
 WENT_OUT = ("sent", "unknown", "delivered", "no-answer", "undeliverable")
 CONTACT_FINALITY = {"open": 0, "not-sent": 1, "sent": 1, "failed": 1, "unknown": 1, "delivered": 2}
 CONTACT_FINALITY |= {"undeliverable": 2, "no-answer": 2, "answered": 3}
 VISIT_FINALITY = {"open": 0, "noticed": 1, "started": 2, "completed": 3, "failed": 3, "not-made": 3}
-"""How far along an outcome is. What is not further along than what is known says nothing new."""
+"""How far along an outcome is. What is not further along than what is known says nothing new, except when it went."""
+WENT = ("sent", "unknown", "started")
+"""Outcomes that tell when a permit was used."""
 
 Event = (
-    e.LoanOverdueRecorded | e.LoanCureRecorded | e.PaymentRecorded | e.CaseOpened | e.CaseCured | e.CaseAssessed
+    e.LoanOverdueRecorded | e.LoanCureRecorded | e.PaymentRecorded | e.PaymentReversalRecorded | e.CaseReevaluated
+    | e.CaseOpened | e.CaseCured | e.CaseAssessed | e.CaseAssigned
     | e.ContactPermitted | e.ContactDenied | e.VisitPermitted | e.VisitDenied | e.PermitCancelled
-    | e.ContactOutcomeRecorded | e.VisitOutcomeRecorded | e.PromiseRecorded | e.PromiseBroken | e.PromiseKept
-    | e.HoldPlaced | e.HoldLifted | e.SendingSuspended | e.SendingResumed
+    | e.ContactOutcomeRecorded | e.VisitOutcomeRecorded
+    | e.PromiseRecorded | e.PromiseBroken | e.PromisePartlyKept | e.PromiseKept
+    | e.HoldPlaced | e.HoldRenewed | e.HoldLifted | e.ReviewRequested | e.ReviewClosed
+    | e.ConsentRecorded | e.ConsentWithdrawn | e.BlockRecorded | e.BlockRemoved
+    | e.OverrideRequested | e.OverrideApproved | e.OverrideRejected
+    | e.SendingSuspended | e.SendingResumed
 )  # fmt: skip
 
 
-def evolve(case: Case, event: Event) -> Case:  # noqa: PLR0911, PLR0912
+def evolve(case: Case, event: Event) -> Case:  # noqa: PLR0911, PLR0912, PLR0915
     """The case after `event`."""
     match event:
         case e.LoanOverdueRecorded():
@@ -172,15 +293,20 @@ def evolve(case: Case, event: Event) -> Case:  # noqa: PLR0911, PLR0912
         case e.LoanCureRecorded():
             loan = replace(_loan(case, event.loan_id), order=order(event), overdue=False)
             return _with_fact(case, event, None if event.late else loan)
-        case e.PaymentRecorded():
-            loan = _loan(case, event.loan_id)
-            return _with_fact(case, event, replace(loan, paid_on=max(event.paid_on, loan.paid_on or date.min)))
+        case e.PaymentRecorded() | e.PaymentReversalRecorded():
+            return _with_fact(case, event, _payment(_loan(case, event.loan_id), event))
+        case e.CaseReevaluated():
+            return case
         case e.CaseOpened(episode=episode):
-            return replace(_settled(case), open=True, episode=episode, denial=None)
+            return replace(_settled(case), open=True, episode=episode, episode_at=None, stage=0, denial=None)
         case e.CaseCured():
-            return replace(case, open=False, promise_broken=False, denial=None, assess_at=None)
-        case e.CaseAssessed(assess_at=at):
-            return replace(case, assess_at=at)
+            return replace(
+                case, open=False, promise_broken=False, reversed=False, overrides={}, denial=None, assess_at=None
+            )
+        case e.CaseAssessed(assess_at=at, dpd=dpd, amount_overdue=amount):
+            return replace(case, assess_at=at, stage=min(case.stage, stage_of(dpd)), assessed=amount)
+        case e.CaseAssigned(agency=agency):
+            return replace(case, agency=agency)
         case e.ContactPermitted():
             # The message about the broken promise is said once.
             said = event.purpose == "promise-broken"
@@ -188,26 +314,60 @@ def evolve(case: Case, event: Event) -> Case:  # noqa: PLR0911, PLR0912
         case e.VisitPermitted():
             return _permitted(case, event)
         case e.ContactDenied() | e.VisitDenied():
-            return replace(case, decisions=case.decisions + 1, denial=denial(event.decision), assess_at=event.assess_at)
+            case = _decided(case, event.decision)
+            return replace(case, denial=denial(event.decision), assess_at=event.assess_at)
         case e.PermitCancelled(permit_id=permit_id):
             return _with_permit(case, permit_id, cancelled=True)
         case e.ContactOutcomeRecorded():
             return _contact_outcome(case, event)
         case e.VisitOutcomeRecorded():
             return _visit_outcome(case, event)
-        case e.PromiseRecorded(promise_id=promise_id, due=due, check_at=check_at):
-            promises = {**case.promises, promise_id: Promise(due, check_at)}
+        case e.PromiseRecorded(promise_id=promise_id):
+            judged_on, given = event.judged_on or event.due + timedelta(days=1), event.given or event.due
+            promise = Promise(event.due, event.check_at, judged_on, given, event.amount, event.owed)
             heard = (*case.promises_heard, promise_id)
+            promises = {**case.promises, promise_id: promise}
             return replace(case, promises=promises, promises_heard=heard, promise_broken=False)
         case e.PromiseBroken(promise_id=promise_id):
             case = replace(case, promises=_but(case.promises, promise_id))
             return replace(case, promise_broken=True, broken=case.broken + 1)
+        case e.PromisePartlyKept(promise_id=promise_id):
+            case = replace(case, promises=_but(case.promises, promise_id))
+            return replace(case, promise_broken=True, partly_kept=case.partly_kept + 1)
         case e.PromiseKept(promise_id=promise_id):
             return replace(case, promises=_but(case.promises, promise_id), kept=case.kept + 1)
-        case e.HoldPlaced(hold_id=hold_id, kind=kind, until=until):
-            return replace(case, holds={**case.holds, hold_id: Hold(kind, until)})
+        case e.HoldPlaced(hold_id=hold_id):
+            hold = Hold(event.kind, event.until, event.starts, event.loans, event.ways)
+            return _assess_by(replace(case, holds={**case.holds, hold_id: hold}), event.starts)
+        case e.HoldRenewed(hold_id=hold_id, until=until):
+            return replace(
+                case, holds={**case.holds, hold_id: msgspec.structs.replace(case.holds[hold_id], until=until)}
+            )
         case e.HoldLifted(hold_id=hold_id):
             return _assess_by(replace(case, holds=_but(case.holds, hold_id)), event.assess_at)
+        case e.ReviewRequested(review_id=review_id, about=about):
+            return replace(case, reviews={**case.reviews, review_id: about})
+        case e.ReviewClosed(review_id=review_id):
+            return replace(case, reviews=_but(case.reviews, review_id))
+        case e.ConsentRecorded(consent_id=consent_id):
+            consent = Consent(event.kind, event.ways, event.until)
+            return _assess_by(replace(case, consents={**case.consents, consent_id: consent}), event.assess_at)
+        case e.ConsentWithdrawn(consent_id=consent_id):
+            return _assess_by(replace(case, consents=_but(case.consents, consent_id)), event.assess_at)
+        case e.BlockRecorded(block_id=block_id):
+            block = Block(event.ways, event.weekdays, event.opens, event.closes)
+            return replace(case, blocks={**case.blocks, block_id: block})
+        case e.BlockRemoved(block_id=block_id):
+            return _assess_by(replace(case, blocks=_but(case.blocks, block_id)), event.assess_at)
+        case e.OverrideRequested(override_id=override_id):
+            wanted = Wanted(event.way, event.purpose, event.reason, event.by)
+            heard = (*case.overrides_heard, override_id)
+            return replace(case, overrides={**case.overrides, override_id: wanted}, overrides_heard=heard)
+        case e.OverrideApproved(override_id=override_id, by=by):
+            wanted = replace(case.overrides[override_id], approved_by=by)
+            return _assess_by(replace(case, overrides={**case.overrides, override_id: wanted}), event.assess_at)
+        case e.OverrideRejected(override_id=override_id):
+            return replace(case, overrides=_but(case.overrides, override_id))
         case e.SendingSuspended(by=by, key=key):
             return replace(case, suspended=(*case.suspended, (by, key)))
         case e.SendingResumed(by=by, key=key):
@@ -216,21 +376,44 @@ def evolve(case: Case, event: Event) -> Case:  # noqa: PLR0911, PLR0912
     assert_never(event)
 
 
+Fact = e.LoanOverdueRecorded | e.LoanCureRecorded | e.PaymentRecorded | e.PaymentReversalRecorded
+
+
 def order(fact: e.LoanOverdueRecorded | e.LoanCureRecorded) -> Order:
     """Which of two facts about a loan is the later one, whichever came first: by business date, then by when
     the bank said it (a correction of the same date), then by name, so that every permutation ends alike."""
     return (fact.business_date, fact.said_at.astimezone(UTC) if fact.said_at else NEVER[1], name_of(fact))
 
 
-def name_of(fact: e.LoanOverdueRecorded | e.LoanCureRecorded | e.PaymentRecorded) -> str:
+def name_of(fact: Fact) -> str:
     """The fact's identity: its id is unique in its source only."""
     return f"{fact.source} {fact.fact_id}"
 
 
 def denial(decision: Decision) -> Denial:
     """What makes two refusals the same."""
-    refusing = tuple(verdict.rule for verdict in decision.verdicts if not verdict.allowed)
+    refusing = tuple(f"{one.pack}/{one.rule}" if one.pack else one.rule for one in decision.verdicts if one.refuses())
     return Denial(decision.step, refusing, decision.earliest_next)
+
+
+def cancellations(permits: Iterable[Permit], reason: e.CancelReason) -> list[Event]:
+    """Of those whose executor can still be stopped."""
+    return [
+        e.PermitCancelled(permit_id=permit.permit_id, kind=permit.kind, reason=reason)
+        for permit in permits
+        if permit.stoppable()
+    ]
+
+
+def stage_of(dpd: int) -> int:
+    """The stage that `dpd` days past due allow at most, as a place in STAGES."""
+    return 0 if dpd <= 0 else min(3, (dpd - 1) // 30 + 1)
+
+
+def total(owed: dict[str, Money]) -> Money | None:
+    """The sum of what is owed in one currency; None when that is nothing."""
+    amounts = list(owed.values())
+    return Money(sum((money.amount for money in amounts), Decimal(0)), amounts[0].currency) if amounts else None
 
 
 def _loan(case: Case, loan_id: str) -> Loan:
@@ -244,6 +427,8 @@ def _loan_overdue(case: Case, fact: e.LoanOverdueRecorded) -> Case:
         overdue=True,
         amount=fact.amount_overdue,
         overdue_since=fact.overdue_since,
+        product=fact.product,
+        segment=fact.segment,
     )
     case = _with_fact(case, fact, None if fact.late else loan)
     # Late for its loan may still be the latest that tells of the borrower.
@@ -256,15 +441,29 @@ def _loan_overdue(case: Case, fact: e.LoanOverdueRecorded) -> Case:
         language=fact.language,
         region=fact.region,
         time_zone=fact.time_zone,
+        phone_token=fact.phone_token,
+        address_token=fact.address_token,
     )
 
 
-def _with_fact(
-    case: Case, fact: e.LoanOverdueRecorded | e.LoanCureRecorded | e.PaymentRecorded, loan: Loan | None
-) -> Case:
+def _payment(loan: Loan, fact: e.PaymentRecorded | e.PaymentReversalRecorded) -> Loan:
+    if isinstance(fact, e.PaymentRecorded):
+        name, paid_on = name_of(fact), fact.paid_on
+        taken_back = name in loan.payments and loan.payments[name].reversed
+        paid = Paid(paid_on, fact.amount, taken_back)
+    else:
+        name, paid_on = f"{fact.source} {fact.payment_id}", fact.reversed_on
+        known = loan.payments.get(name, Paid(paid_on, None))
+        paid = replace(known, reversed=True)
+    kept = {n: p for n, p in loan.payments.items() if n != name and p.paid_on >= paid_on - PAYMENTS_KEPT}
+    return replace(loan, payments={**kept, name: paid})
+
+
+def _with_fact(case: Case, fact: Fact, loan: Loan | None) -> Case:
     loans = case.loans if loan is None else {**case.loans, fact.loan_id: loan}
     facts = (*case.recent_facts, name_of(fact))[-FACTS_REMEMBERED:]
-    return _assess_by(replace(case, loans=loans, recent_facts=facts), fact.assess_at)
+    taken_back = case.reversed or isinstance(fact, e.PaymentReversalRecorded)
+    return _assess_by(replace(case, loans=loans, recent_facts=facts, reversed=taken_back), fact.assess_at)
 
 
 def _assess_by(case: Case, at: datetime | None) -> Case:
@@ -274,31 +473,50 @@ def _assess_by(case: Case, at: datetime | None) -> Case:
     return replace(case, assess_at=at)
 
 
+def _decided(case: Case, decision: Decision) -> Case:
+    at = decision.inputs.local_time.astimezone(UTC)
+    return replace(
+        case,
+        decisions=case.decisions + 1,
+        stage=min(case.stage, stage_of(decision.inputs.dpd)),
+        assessed=decision.inputs.amount_overdue,
+        episode_at=case.episode_at or at,
+    )
+
+
 def _permitted(case: Case, event: e.ContactPermitted | e.VisitPermitted) -> Case:
     contact = event if isinstance(event, e.ContactPermitted) else None
+    case = _decided(case, event.decision)
     permit = Permit(
         permit_id=event.permit_id,
-        kind="contact" if contact else "visit",
-        channel=contact.channel if contact else None,
+        way=contact.channel if contact else "visit",
         purpose=contact.purpose if contact else None,
         # In UTC: arithmetic on a clock with summer time would depend on whether the state was stored in between.
         at=event.decision.inputs.local_time.astimezone(UTC),
         valid_until=event.valid_until.astimezone(UTC),
+        loans=event.loan_ids,
+        decision_id=event.decision.decision_id,
+        stage=STAGES.index(event.decision.inputs.stage or "none"),
+        episode=case.episode,
+        phone_token=event.phone_token,
+        address_token=event.address_token,
     )
     kept = tuple(old for old in case.ledger if old.at > permit.at - LEDGER_KEEPS)
-    return replace(case, ledger=(*kept, permit), decisions=case.decisions + 1, denial=None, assess_at=event.assess_at)
+    used = event.decision.override.override_id if event.decision.override else None
+    overrides = case.overrides if used is None else _but(case.overrides, used)
+    return replace(case, ledger=(*kept, permit), overrides=overrides, denial=None, assess_at=event.assess_at)
 
 
-def _with_permit(case: Case, permit_id: str, **changes: bool | str) -> Case:
+def _with_permit(case: Case, permit_id: str, **changes: bool | str | datetime | None) -> Case:
     ledger = tuple(replace(one, **changes) if one.permit_id == permit_id else one for one in case.ledger)
     return replace(case, ledger=ledger)
 
 
-def _given_back(case: Case, permit: Permit) -> Case:
+def _given_back(case: Case, permit: Permit, outcome: str) -> Case:
     # What was not said is still to be said.
     unsaid = permit.purpose == "promise-broken" and case.open and not case.promises
-    ledger = tuple(one for one in case.ledger if one is not permit)
-    return replace(case, ledger=ledger, promise_broken=case.promise_broken or unsaid)
+    case = _with_permit(case, permit.permit_id, outcome=outcome)
+    return replace(case, promise_broken=case.promise_broken or unsaid)
 
 
 def _settled(case: Case) -> Case:
@@ -307,26 +525,55 @@ def _settled(case: Case) -> Case:
 
 def _contact_outcome(case: Case, event: e.ContactOutcomeRecorded) -> Case:
     case = _assess_by(case, event.assess_at)
+    permit = permit_of(case, event.permit_id)
+    if permit is None:
+        return case
     if event.outcome == "not-sent":
-        return _given_back(case, _permit(case, event.permit_id))
+        return _given_back(case, permit, event.outcome)
+    if event.outcome in WENT:
+        case = _with_permit(case, event.permit_id, went_at=event.at.astimezone(UTC))
+    if CONTACT_FINALITY[event.outcome] <= CONTACT_FINALITY[permit.outcome]:
+        return case
     case = _with_permit(case, event.permit_id, outcome=event.outcome)
-    return replace(_settled(case), answers=case.answers + 1) if event.outcome == "answered" else case
+    if event.outcome == "answered":
+        case = _with_permit(case, event.permit_id, answered_at=event.at.astimezone(UTC))
+        case = replace(_settled(case), answers=case.answers + 1)
+    stage = permit.stage if permit.episode == case.episode and event.outcome != "failed" else 0
+    return replace(case, stage=max(case.stage, stage))
 
 
 def _visit_outcome(case: Case, event: e.VisitOutcomeRecorded) -> Case:
     case = _assess_by(case, event.assess_at)
-    permit = _permit(case, event.permit_id)
+    permit = permit_of(case, event.permit_id)
+    if permit is None:
+        return case
     if event.outcome == "not-made":
-        return replace(_given_back(case, permit), visit_unmade=event.at)
+        return replace(_given_back(case, permit, event.outcome), visit_unmade=event.at)
+    if event.outcome == "started":
+        case = _with_permit(case, event.permit_id, went_at=event.at.astimezone(UTC))
+    if event.outcome == "noticed":
+        case = replace(case, ledger=(*case.ledger, notice_of(permit, event.at)))
+    if VISIT_FINALITY[event.outcome] <= VISIT_FINALITY[permit.outcome]:
+        return case
     case = _with_permit(case, event.permit_id, outcome=event.outcome)
     if event.outcome == "completed":
+        case = _with_permit(case, event.permit_id, answered_at=event.at.astimezone(UTC))
         met = case.attitude if event.willingness is None else event.willingness
         return replace(_settled(case), last_visit=event.at, attitude=met)
     return replace(case, last_visit=event.at) if event.outcome == "failed" else case
 
 
-def _permit(case: Case, permit_id: str) -> Permit:
-    return next(permit for permit in case.ledger if permit.permit_id == permit_id)
+def notice_of(permit: Permit, at: datetime) -> Permit:
+    """The notice of a visit is a message to the borrower too. It waits for no answer."""
+    name, went = f"{permit.permit_id}/notice", at.astimezone(UTC)
+    return replace(
+        permit, permit_id=name, way="sms", outcome="sent", at=went, went_at=went, settled=True, cancelled=False
+    )
+
+
+def permit_of(case: Case, permit_id: str) -> Permit | None:
+    """The ledger's line of that name."""
+    return next((permit for permit in case.ledger if permit.permit_id == permit_id), None)
 
 
 def _but(things: dict[str, Thing], name: str) -> dict[str, Thing]:

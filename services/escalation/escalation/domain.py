@@ -2,16 +2,15 @@
 
 Facts change what is known (case.py); decisions fall only when the case is assessed (assess.py), at an
 instant fixed beforehand. So a decision depends on the set of facts recorded before its instant, not on the
-order they came in. What has not gone out yet is cancelled at once.
+order they came in. What has not gone out yet is cancelled at once. The commands are in commands.py; each comes with
+the advice it is decided with (counsel.py).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, datetime, time, timedelta
 from typing import assert_never
 
-from doorstep.decider import Decider, Refused, Wake
+from doorstep.decider import Decider, Wake
 from doorstep.events import escalation as e
 from doorstep.windows import next_quarter
 from msgspec.structs import replace
@@ -20,100 +19,53 @@ from escalation import rules
 from escalation.assess import assess
 from escalation.case import (
     CONTACT_FINALITY,
-    PROMISE_GRACE,
     VISIT_FINALITY,
+    WENT,
     Case,
     Event,
+    Fact,
     Loan,
-    Permit,
+    cancellations,
     evolve,
     name_of,
     order,
+    permit_of,
 )
+from escalation.commands import (
+    ApproveOverride,
+    Assign,
+    CloseReview,
+    Command,
+    LiftHold,
+    PlaceHold,
+    RecordBlock,
+    RecordConsent,
+    RecordContactOutcome,
+    RecordFact,
+    RecordPromise,
+    RecordVisitOutcome,
+    RejectOverride,
+    RemoveBlock,
+    RenewHold,
+    RequestOverride,
+    ResumeSending,
+    SuspendSending,
+    WithdrawConsent,
+)
+from escalation.counsel import Advice, Advised
+from escalation.holds import decide_hold
+from escalation.reevaluate import reevaluated
+from escalation.wishes import decide_override, decide_wish
 
 PROMISE_REACHES = timedelta(days=60)
 """A day further off is no promise: it would stop contact for as long as the borrower likes."""
-HARDSHIP_HOLD = timedelta(days=30)
-
-Fact = e.LoanOverdueRecorded | e.LoanCureRecorded | e.PaymentRecorded
-
-
-@dataclass(frozen=True)
-class RecordFact:
-    """The bank says something of a loan. `fact` is the event to be; deciding adds when it will be assessed
-    and whether it came late."""
-
-    fact: Fact
+JUDGED_AT = time(8)
+"""The borrower's clock, on the morning after the grace."""
 
 
-@dataclass(frozen=True)
-class RecordContactOutcome:
-    """An executor says what became of a contact."""
-
-    permit_id: str
-    outcome: e.Outcome
-    at: datetime
-
-
-@dataclass(frozen=True)
-class RecordVisitOutcome:
-    """An executor says what became of a visit."""
-
-    permit_id: str
-    outcome: e.VisitOutcome
-    at: datetime
-    willingness: int | None = None
-
-
-@dataclass(frozen=True)
-class RecordPromise:
-    """The borrower promised to pay."""
-
-    promise_id: str
-    due: date
-    amount: Decimal | None
-
-
-@dataclass(frozen=True)
-class PlaceHold:
-    """Something forbids going on for now."""
-
-    hold_id: str
-    kind: e.HoldKind
-
-
-@dataclass(frozen=True)
-class LiftHold:
-    """A person ends a hold. Refused when there is none of that id."""
-
-    hold_id: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class SuspendSending:
-    """A message about this case is parked at `by` under `key`."""
-
-    by: str
-    key: str
-
-
-@dataclass(frozen=True)
-class ResumeSending:
-    """It is released."""
-
-    by: str
-    key: str
-
-
-Command = (
-    RecordFact | RecordContactOutcome | RecordVisitOutcome | RecordPromise | PlaceHold | LiftHold | SuspendSending
-    | ResumeSending | Wake
-)  # fmt: skip
-
-
-def decide(case: Case, command: Command, now: datetime) -> Sequence[Event]:  # noqa: PLR0911, PLR0912
-    """What follows from `command`. Raises Refused for lifting a hold that is not there."""
+def decide(case: Case, advised: Advised, now: datetime) -> Sequence[Event]:  # noqa: PLR0911
+    """What follows from the command. Raises Refused where a person asks for what cannot be."""
+    command: Command = advised.command
     match command:
         case RecordFact(fact):
             return _record(case, fact, now)
@@ -121,31 +73,25 @@ def decide(case: Case, command: Command, now: datetime) -> Sequence[Event]:  # n
             return _contact_outcome(case, command, now)
         case RecordVisitOutcome():
             return _visit_outcome(case, command, now)
-        case RecordPromise(promise_id, due, amount):
-            if promise_id in case.promises_heard or not case.loans or due - now.date() > PROMISE_REACHES:
-                return []
-            check_at = _end_of_grace(case, due)
-            return [e.PromiseRecorded(promise_id=promise_id, due=due, check_at=check_at, amount=amount)]
-        case PlaceHold(hold_id, kind):
-            if hold_id in case.holds:
-                return []
-            until = now + HARDSHIP_HOLD if kind == "hardship" else None
-            return [e.HoldPlaced(hold_id=hold_id, kind=kind, until=until), *_cancel(case, "hold")]
-        case LiftHold(hold_id, reason):
-            if hold_id not in case.holds:
-                raise Refused(f"the case has no hold {hold_id}; its holds are: {', '.join(case.holds) or 'none'}")
-            return [e.HoldLifted(hold_id=hold_id, reason=reason, assess_at=next_quarter(now))]
-        case SuspendSending(by, key):
-            if (by, key) in case.suspended:
-                return []
-            return [e.SendingSuspended(by=by, key=key), *_cancel(case, "suspended")]
-        case ResumeSending(by, key):
-            if (by, key) not in case.suspended:
-                return []
-            return [e.SendingResumed(by=by, key=key, assess_at=next_quarter(now))]
         case Wake():
             wanted = wake_at(case)
-            return assess(case, now) if wanted is not None and wanted <= now else []
+            return assess(case, advised.advice, now) if wanted is not None and wanted <= now else []
+        case RecordPromise():
+            return _promise(case, command, advised.advice, now)
+        case SuspendSending(by, key):
+            suspended = e.SendingSuspended(by=by, key=key)
+            return [] if (by, key) in case.suspended else [suspended, *cancellations(case.ledger, "suspended")]
+        case ResumeSending(by, key):
+            resumed = e.SendingResumed(by=by, key=key, assess_at=next_quarter(now))
+            return [resumed] if (by, key) in case.suspended else []
+        case PlaceHold() | RenewHold() | LiftHold() | CloseReview():
+            return decide_hold(case, command, advised.advice, now)
+        case RecordConsent() | WithdrawConsent() | RecordBlock() | RemoveBlock():
+            return decide_wish(case, command, advised.advice, now)
+        case RequestOverride() | ApproveOverride() | RejectOverride():
+            return decide_override(case, command, now)
+        case Assign(agency, reason):
+            return [] if agency == case.agency else [e.CaseAssigned(agency=agency, reason=reason)]
     assert_never(command)
 
 
@@ -160,11 +106,18 @@ def wake_at(case: Case) -> datetime | None:
 def _record(case: Case, fact: Fact, now: datetime) -> Sequence[Event]:
     if name_of(fact) in case.recent_facts:
         return []
+    recorded = _dated(case, fact, now)
+    after = evolve(case, recorded)
+    reason = _in_the_way(case, after)
+    return [recorded, *reevaluated(case, after, recorded), *(cancellations(case.ledger, reason) if reason else [])]
+
+
+def _dated(case: Case, fact: Fact, now: datetime) -> Fact:
+    if isinstance(fact, e.PaymentReversalRecorded):
+        return replace(fact, assess_at=next_quarter(now))
     loan = case.loans.get(fact.loan_id, Loan())
     late = fact.paid_on < loan.order[0] if isinstance(fact, e.PaymentRecorded) else order(fact) < loan.order
-    recorded = replace(fact, late=late, assess_at=next_quarter(now))
-    reason = _in_the_way(case, evolve(case, recorded))
-    return [recorded, *(_cancel(case, reason) if reason else [])]
+    return replace(fact, late=late, assess_at=next_quarter(now))
 
 
 def _in_the_way(before: Case, after: Case) -> e.CancelReason | None:
@@ -174,35 +127,34 @@ def _in_the_way(before: Case, after: Case) -> e.CancelReason | None:
     return "payment" if after.payment_pending() else None
 
 
-def _cancel(case: Case, reason: e.CancelReason) -> list[Event]:
-    return [
-        e.PermitCancelled(permit_id=permit.permit_id, kind=permit.kind, reason=reason)
-        for permit in case.ledger
-        if permit.open() and not permit.cancelled and permit.outcome != "started"
-    ]
-
-
 def _contact_outcome(case: Case, command: RecordContactOutcome, now: datetime) -> Sequence[Event]:
-    permit = _permit(case, command.permit_id)
-    if permit is None or permit.channel is None:
+    permit = permit_of(case, command.permit_id)
+    if permit is None or permit.way == "visit":
         return []
-    if CONTACT_FINALITY[command.outcome] <= CONTACT_FINALITY[permit.outcome]:
+    when = command.outcome in WENT and permit.went_at is None and permit.counts()
+    if CONTACT_FINALITY[command.outcome] <= CONTACT_FINALITY.get(permit.outcome, 0) and not when:
         return []
     return [
         e.ContactOutcomeRecorded(
             permit_id=permit.permit_id,
-            channel=permit.channel,
+            channel=permit.way,
             outcome=command.outcome,
             at=command.at,
             # Given back: the step is still to be done.
             assess_at=next_quarter(now) if command.outcome == "not-sent" else None,
+            phone_token=permit.phone_token,
+            address_token=permit.address_token,
         )
     ]
 
 
 def _visit_outcome(case: Case, command: RecordVisitOutcome, now: datetime) -> Sequence[Event]:
-    permit = _permit(case, command.permit_id)
-    if permit is None or permit.kind != "visit" or VISIT_FINALITY[command.outcome] <= VISIT_FINALITY[permit.outcome]:
+    permit = permit_of(case, command.permit_id)
+    if permit is None or permit.way != "visit":
+        return []
+    when = command.outcome in WENT and permit.went_at is None and permit.counts()
+    notice = command.outcome == "noticed" and permit_of(case, f"{permit.permit_id}/notice") is None
+    if VISIT_FINALITY[command.outcome] <= VISIT_FINALITY.get(permit.outcome, 0) and not (when or notice):
         return []
     ended = command.outcome in ("completed", "failed", "not-made")
     return [
@@ -212,18 +164,31 @@ def _visit_outcome(case: Case, command: RecordVisitOutcome, now: datetime) -> Se
             at=command.at,
             willingness=command.willingness,
             assess_at=next_quarter(now) if ended else None,
+            phone_token=permit.phone_token,
+            address_token=permit.address_token,
         )
     ]
 
 
-def _permit(case: Case, permit_id: str) -> Permit | None:
-    return next((permit for permit in case.ledger if permit.permit_id == permit_id), None)
+def _promise(case: Case, command: RecordPromise, advice: Advice, now: datetime) -> Sequence[Event]:
+    heard, far = command.promise_id in case.promises_heard, command.due - now.date() > PROMISE_REACHES
+    if heard or far or not case.loans:
+        return []
+    terms = advice.policy.terms
+    zone = rules.zones_of(case.time_zone, case.region, terms.home)[0]
+    judged_on = command.due + timedelta(days=terms.promise_grace_days)
+    morning = datetime.combine(judged_on + timedelta(days=1), JUDGED_AT, zone).astimezone(UTC)
+    return [
+        e.PromiseRecorded(
+            promise_id=command.promise_id,
+            due=command.due,
+            check_at=morning,
+            amount=command.amount,
+            given=now.astimezone(zone).date(),
+            owed=case.assessed,
+            judged_on=judged_on,
+        )
+    ]
 
 
-def _end_of_grace(case: Case, due: date) -> datetime:
-    zone = rules.zones_of(case.time_zone, case.region)[0]
-    day = due + PROMISE_GRACE + timedelta(days=1)
-    return datetime.combine(day, rules.OPENS, zone).astimezone(UTC)
-
-
-DECIDER: Decider[Case, Command] = Decider("case", Case(), Case, decide, evolve, wake_at)
+DECIDER: Decider[Case, Advised] = Decider("case", Case(), Case, decide, evolve, wake_at)

@@ -18,7 +18,8 @@ from doorstep.service import Runtime, Translated, Unreadable
 from doorstep.vault import Erased
 from sqlalchemy import text
 
-from escalation.domain import Fact, RecordFact
+from escalation.case import Fact
+from escalation.commands import RecordFact
 from escalation.react import case_stream
 
 ERASED = "the borrower was erased: nothing more can be kept of them; discard this message"
@@ -103,6 +104,7 @@ def _event(runtime: Runtime, one: _Known, personal: Sealed, original: Sealed) ->
                 said_at=one.fact.time,
                 region=data.region,
                 time_zone=data.time_zone,
+                segment=data.segment,
             )
         case intake.LoanCuredFact(id=fact_id, source=source, data=data):
             return e.LoanCureRecorded(
@@ -122,6 +124,15 @@ def _event(runtime: Runtime, one: _Known, personal: Sealed, original: Sealed) ->
                 paid_on=data.paid_on,
                 original=original,
             )
+        case intake.PaymentReversedFact(id=fact_id, source=source, data=data):
+            return e.PaymentReversalRecorded(
+                fact_id=fact_id,
+                source=source,
+                loan_id=data.loan_id,
+                payment_id=data.payment_id,
+                reversed_on=data.reversed_on,
+                original=original,
+            )
 
 
 def _check_key(record: Record, fact: intake.Fact) -> None:
@@ -133,10 +144,13 @@ def _check_key(record: Record, fact: intake.Fact) -> None:
 def _check_date(fact: intake.Fact, now: datetime) -> None:
     # A date from the future would make every true one late until it comes. Where a date comes first on Earth,
     # clocks are 14 hours ahead of UTC.
-    name = "paid_on" if isinstance(fact, intake.PaymentReceivedFact) else "business_date"
+    name = _DATES.get(type(fact), "business_date")
     told: date = getattr(fact.data, name)
     if told > (now + timedelta(hours=14)).date():
         raise intake.Malformed(f"{name} lies in the future - at `$.data.{name}`")
+
+
+_DATES: dict[type, str] = {intake.PaymentReceivedFact: "paid_on", intake.PaymentReversedFact: "reversed_on"}
 
 
 class _Glimpse(msgspec.Struct):

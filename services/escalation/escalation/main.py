@@ -1,22 +1,44 @@
 """Escalation decides: it owns the case and its ledger, and permits or denies every contact and visit."""
 
+from collections.abc import Mapping
+
 from doorstep.events.registry import AUDIT, ESCALATION, INTAKE, REMINDER, VISITS
 from doorstep.service import Service
+from doorstep.settings import Settings, WrongSettings
 
+from escalation import tenant
 from escalation.api import api
+from escalation.cli import commands
+from escalation.counsel import Counsel
 from escalation.domain import DECIDER
 from escalation.intake import translate
+from escalation.pack import InvalidPolicy
+from escalation.policy import Policies
 from escalation.react import react
 from escalation.views import project
+
+
+def counsel(settings: Settings) -> Mapping[str, Counsel]:
+    """Cases are decided by the policy in the settings' folder; tenants hold their reins. Raises WrongSettings with
+    every problem of every file."""
+    try:
+        both = Counsel(Policies(settings.policy_folder))
+    except InvalidPolicy as error:
+        said = f"the policy in {settings.policy_folder} is wrong; mend it and start again:\n{error}"
+        raise WrongSettings(said) from None
+    return {"case": both, "tenant": both}
+
 
 service = Service(
     name="escalation",
     package="escalation",
     topic=ESCALATION,
     listens=(INTAKE, REMINDER, VISITS, AUDIT),
-    deciders={"case": DECIDER},
+    deciders={"case": DECIDER, "tenant": tenant.DECIDER},
     translators={INTAKE: translate},
     react=react,
     project=project,
+    counsel=counsel,
     api=api,
+    commands=commands,
 )

@@ -9,7 +9,7 @@ from doorstep.events import kernel, reminder, visits
 from doorstep.events.escalation import HoldKind
 from doorstep.events.registry import Event
 
-from escalation.domain import (
+from escalation.commands import (
     PlaceHold,
     RecordContactOutcome,
     RecordPromise,

@@ -1,19 +1,60 @@
 """Words for tests: what a bank says, and a case to which time passes."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from doorstep.decider import Wake
+from doorstep.decider import Decider, Wake
 from doorstep.events.common import Money, Sealed
-from doorstep.events.escalation import LoanCureRecorded, LoanOverdueRecorded, PaymentRecorded
+from doorstep.events.escalation import (
+    LoanCureRecorded,
+    LoanOverdueRecorded,
+    PaymentRecorded,
+    PaymentReversalRecorded,
+)
 from doorstep.testing import Given, Happened, given
 
-from escalation.domain import DECIDER, RecordContactOutcome, RecordFact, wake_at
+from escalation.asked import Line
+from escalation.case import Case, Event, Fact, evolve
+from escalation.commands import Command, RecordContactOutcome, RecordFact
+from escalation.counsel import FREE, Advice, Advised, Place, Reins
+from escalation.domain import decide, wake_at
+from escalation.policy import Policy, Terms, builtin
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 BEFORE = date(2026, 2, 28)
 ORIGINAL = Sealed("case-1", b"commitment", b"original")
+
+
+def own_reach(case: Case) -> Place:
+    """The case's own contacts, as the tally of its number holds them when nobody shares it."""
+    return Place(
+        {
+            one.permit_id: Line(one.way, one.went_at or one.at, one.outcome, one.loans, one.purpose, one.answered_at)
+            for one in case.ledger
+            if one.counts()
+        }
+    )
+
+
+def advised_by(policy: Policy, reins: Reins = FREE) -> Decider[Case, Command]:
+    """The decider of cases under `policy`, whose numbers and addresses nobody shares."""
+
+    def advised(case: Case, command: Command, now: datetime) -> Sequence[Event]:
+        place = own_reach(case)
+        return decide(case, Advised(command, Advice(policy, reins, place, place)), now)
+
+    return Decider("case", Case(), Case, advised, evolve, wake_at)
+
+
+AS_IT_COMES = builtin().of("acme")
+"""China's rules and the house's, the default strategy."""
+PATIENT = replace(AS_IT_COMES, terms=Terms(stale_after_days=366))
+"""The same for a bank that says nothing for a year."""
+CASE = advised_by(PATIENT)
+"""The decider of cases in tests that are not about the age of facts."""
 
 
 def day(number: int) -> date:
@@ -38,20 +79,25 @@ def overdue(
     source: str = "/bank/acme",
     region: str | None = None,
     time_zone: str | None = "Asia/Shanghai",
+    product: str = "card",
+    segment: str | None = None,
+    without_address: bool = False,
 ) -> LoanOverdueRecorded:
     """The bank's word at the end of day `on`."""
     return LoanOverdueRecorded(
         fact_id=fact_id or f"{loan} overdue {on}",
         source=source,
         loan_id=loan,
-        product="card",
+        product=product,
+        segment=segment,
         principal_outstanding=Money(Decimal(50_000), currency),
         amount_overdue=Money(Decimal(amount), currency),
         overdue_since=day(on) - timedelta(days=dpd - 1),
         business_date=day(on),
         dpd=dpd,
         language="zh-CN",
-        phone_token="token",  # noqa: S106
+        phone_token="phone",  # noqa: S106
+        address_token=None if without_address else "address",
         personal=Sealed("case-1", b"commitment", (fact_id or f"{loan} {on}").encode()),
         original=ORIGINAL,
         said_at=said_at,
@@ -72,21 +118,35 @@ def cured(on: int, *, fact_id: str = "", loan: str = "L1", said_at: datetime | N
     )
 
 
-def paid(on: int, *, fact_id: str = "", loan: str = "L1") -> PaymentRecorded:
+def paid(
+    on: int, *, fact_id: str = "", loan: str = "L1", amount: str = "100", currency: str = "CNY"
+) -> PaymentRecorded:
     """Some money on day `on`."""
     return PaymentRecorded(
         fact_id=fact_id or f"{loan} paid {on}",
         source="/bank/acme",
         loan_id=loan,
-        amount=Money(Decimal(100), "CNY"),
+        amount=Money(Decimal(amount), currency),
         paid_on=day(on),
         original=ORIGINAL,
     )
 
 
-def told(*facts: LoanOverdueRecorded | LoanCureRecorded | PaymentRecorded, now: datetime) -> Happened:
+def reversal(on: int, payment: str, *, loan: str = "L1") -> PaymentReversalRecorded:
+    """The payment that fact `payment` told of did not stand."""
+    return PaymentReversalRecorded(
+        fact_id=f"{loan} reversed {payment}",
+        source="/bank/acme",
+        loan_id=loan,
+        payment_id=payment,
+        reversed_on=day(on),
+        original=ORIGINAL,
+    )
+
+
+def told(*facts: Fact, now: datetime, decider: Decider[Case, Command] = CASE) -> Happened:
     """A case of which the bank has told, not assessed yet."""
-    case: Given = given(DECIDER)
+    case: Given = given(decider)
     for fact in facts:
         case = case.when(RecordFact(fact), now)
     assert isinstance(case, Happened)
@@ -105,6 +165,6 @@ def until(case: Given, end: datetime) -> Given:
     while (due := wake_at(case.state)) is not None and due <= end:
         case = case.when(Wake(due), due)
         for permit in case.state.ledger:
-            if permit.kind == "contact" and permit.open():
+            if permit.way != "visit" and permit.open():
                 case = case.when(RecordContactOutcome(permit.permit_id, "sent", due), due)
     return case

@@ -1,15 +1,44 @@
-"""Which case a loan belongs to."""
+"""Which case a loan belongs to, where each decision stands, and which cases wait for a person."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from doorstep.events.escalation import LoanOverdueRecorded
+from doorstep.envelope import Envelope, decode
+from doorstep.events.escalation import (
+    ContactDenied,
+    ContactPermitted,
+    LoanOverdueRecorded,
+    ReviewClosed,
+    ReviewRequested,
+    VisitDenied,
+    VisitPermitted,
+)
 from doorstep.service import Committed
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 async def project(connection: AsyncConnection, committed: Sequence[Committed]) -> None:
-    """Remember each loan's case, in the transaction of its fact."""
+    """Remember each loan's case, and the place of each decision, in the transaction of the events."""
+    decided = [one for one in committed if isinstance(one.event, _DECISIONS)]
+    if decided:
+        await connection.execute(
+            _DECIDED,
+            {
+                "decision_id": [one.event.decision.decision_id for one in decided],  # type: ignore[attr-defined]
+                "stream": [one.envelope.stream for one in decided],
+                "version": [one.envelope.streamversion for one in decided],
+            },
+        )
+    for one in committed:
+        match one.event:
+            case ReviewRequested(review_id=review_id, about=about):
+                row = {"tenant": one.stream.tenant, "case_id": one.stream.id, "review_id": review_id}
+                await connection.execute(_ASK, {**row, "about": about, "at": one.envelope.recordedat})
+            case ReviewClosed(review_id=review_id):
+                await connection.execute(_CLOSE, {"case_id": one.stream.id, "review_id": review_id})
+            case _:
+                pass
     facts = [one for one in committed if isinstance(one.event, LoanOverdueRecorded)]
     if facts:
         await connection.execute(
@@ -22,6 +51,32 @@ async def project(connection: AsyncConnection, committed: Sequence[Committed]) -
         )
 
 
+async def decision(connection: AsyncConnection, decision_id: str) -> Envelope | None:
+    """The event of a decision, in its envelope."""
+    value = (await connection.execute(_DECISION, {"decision_id": decision_id})).scalar_one_or_none()
+    return None if value is None else decode(bytes(value))
+
+
+async def reviews(connection: AsyncConnection, limit: int = 500) -> Sequence[Row[Any]]:
+    """Cases that wait for a person, the longest first, at most `limit`."""
+    return (await connection.execute(_REVIEWS, {"limit": limit})).all()
+
+
+_DECISIONS = (ContactPermitted, ContactDenied, VisitPermitted, VisitDenied)
+_DECIDED = text(
+    "insert into decision (decision_id, stream, version) select * from unnest(cast(:decision_id as text[]),"
+    " cast(:stream as text[]), cast(:version as int[])) on conflict do nothing"
+)
+_DECISION = text(
+    "select e.value from decision d join events e on (e.stream, e.version) = (d.stream, d.version)"
+    " where d.decision_id = :decision_id"
+)
+_ASK = text(
+    "insert into review (tenant, case_id, review_id, about, requested_at)"
+    " values (:tenant, :case_id, :review_id, :about, :at)"
+)
+_CLOSE = text("delete from review where case_id = :case_id and review_id = :review_id")
+_REVIEWS = text("select * from review order by requested_at, case_id limit :limit")
 _LOANS = text(
     "insert into loan (tenant, loan_id, case_id)"
     " select distinct on (t, l) t, l, c"

@@ -1,30 +1,47 @@
 """What people tell a case over HTTP."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from typing import get_args
 
 import httpx
 import pytest
-from doorstep.access import Access, Issuer
+from doorstep.access import Access, Issuer, Role
 from doorstep.app import build
+from doorstep.clock import SimulatedClock
 from doorstep.decider import Routed
 from doorstep.runtime import Running
-from escalation.domain import RecordFact
+from escalation.commands import RecordFact
 from escalation.react import case_stream
-from escalation.testing import overdue
+from escalation.testing import at, overdue
 
 ISSUER = Issuer.generate()
 
 
+Clients = Callable[..., httpx.AsyncClient]
+
+
 @pytest.fixture
-async def operator(running: Running) -> AsyncIterator[httpx.AsyncClient]:
-    """Asks as an operator, of two cases."""
+async def clients(running: Running) -> AsyncIterator[Clients]:
+    """Ask of two cases, in any role; Olga does, unless somebody else is named."""
     for case_id in ("case-1", "case-2"):
         await running.execute(Routed(case_stream(case_id, "acme"), RecordFact(overdue(1))))
-    headers = {"authorization": f"Bearer {ISSUER.token('olga', 'operator', datetime.now(UTC))}"}
     transport = httpx.ASGITransport(build([running], Access(ISSUER.public_key), drive=False))
-    async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
-        yield client
+    async with AsyncExitStack() as stack:
+        made: dict[tuple[Role, str], httpx.AsyncClient] = {}
+        for role in get_args(Role):
+            for who in ("olga", "chen"):
+                headers = {"authorization": f"Bearer {ISSUER.token(who, role, datetime.now(UTC))}"}
+                client = httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers)
+                made[role, who] = await stack.enter_async_context(client)
+        yield lambda role, who="olga": made[role, who]
+
+
+@pytest.fixture
+def operator(clients: Clients) -> httpx.AsyncClient:
+    """Asks as an operator."""
+    return clients("operator")
 
 
 async def test_the_same_request_again_places_no_second_hold(operator: httpx.AsyncClient) -> None:
@@ -51,3 +68,95 @@ async def test_a_case_is_shown_without_its_personal_data(operator: httpx.AsyncCl
     shown = (await operator.get("/cases/acme/case-1")).json()
     assert shown["dpd"] > 0
     assert "personal" not in shown
+
+
+async def test_an_unknown_loan_cannot_be_held(operator: httpx.AsyncClient) -> None:
+    hold = {"hold_id": "h1", "kind": "dispute", "loans": ["L9"]}
+    answer = await operator.post("/cases/acme/case-1/holds", json=hold)
+    assert (answer.status_code, answer.json()["detail"]) == (409, "the case has no loan L9; it has L1")
+
+
+async def test_a_complaint_waits_for_compliance_who_closes_its_review(clients: Clients) -> None:
+    await clients("operator").post("/cases/acme/case-1/holds", json={"hold_id": "c1", "kind": "complaint"})
+    (waiting,) = (await clients("viewer").get("/reviews")).json()
+    assert (waiting["case_id"], waiting["about"]) == ("case-1", "complaint")
+    result = {"outcome": "upheld", "reason": "the call was rude"}
+    assert (await clients("operator").post("/cases/acme/case-1/reviews/c1/close", json=result)).status_code == 403
+    closed = await clients("compliance").post("/cases/acme/case-1/reviews/c1/close", json=result)
+    assert closed.json() == {"events": 2}
+    assert (await clients("viewer").get("/reviews")).json() == []
+
+
+async def test_an_override_is_asked_for_by_one_person_and_approved_by_another(
+    clients: Clients, running: Running
+) -> None:
+    await assess(running)
+    wanted = {"override_id": "o1", "way": "voice", "reason": "asked to be called"}
+    assert (await clients("operator").post("/cases/acme/case-1/overrides", json=wanted)).json() == {"events": 1}
+    approve = "/cases/acme/case-1/overrides/o1/approve"
+    assert (await clients("operator").post(approve)).status_code == 403
+    same = await clients("compliance", "olga").post(approve)
+    assert same.status_code == 409
+    assert "a second person" in same.json()["detail"]
+    assert (await clients("compliance", "chen").post(approve)).json() == {"events": 1}
+
+
+async def test_consents_blocks_and_assignments_are_told(clients: Clients) -> None:
+    case = "/cases/acme/case-1"
+    told: list[tuple[str, dict[str, object]]] = [
+        ("consents", {"consent_id": "k1", "kind": "hours", "until": "2026-04-01T00:00:00+08:00"}),
+        ("blocks", {"block_id": "b1", "weekdays": [1, 7], "opens": "12:00", "closes": "14:00"}),
+        ("assignment", {"agency": "harbour", "reason": "capacity"}),
+        ("holds", {"hold_id": "h1", "kind": "hardship"}),
+        ("holds/h1/renew", {"reason": "still ill", "until": "2026-06-01T00:00:00+08:00"}),
+    ]
+    for what, body in told:
+        answer = await clients("operator").post(f"{case}/{what}", json=body)
+        assert answer.json() == {"events": 1}, what
+    for what in ("consents/k1", "blocks/b1"):
+        assert (await clients("operator").delete(f"{case}/{what}")).json() == {"events": 1}
+    shown = (await clients("viewer").get(case)).json()
+    assert (shown["agency"], shown["holds"]["h1"]["until"][:10]) == ("harbour", "2026-06-01")
+
+
+@pytest.mark.parametrize("weekday", [0, 8])
+async def test_a_weekday_that_does_not_exist_is_refused_at_the_door(clients: Clients, weekday: int) -> None:
+    block = {"block_id": "b1", "weekdays": [weekday]}
+    assert (await clients("operator").post("/cases/acme/case-1/blocks", json=block)).status_code == 422
+
+
+async def test_a_tenant_is_stopped_by_operators_and_started_again_by_compliance(clients: Clients) -> None:
+    stop = {"way": "sms", "reason": "wrong text"}
+    assert (await clients("operator").post("/tenants/acme/stop", json=stop)).json() == {"events": 1}
+    assert (await clients("operator").post("/tenants/acme/allow", json=stop)).status_code == 403
+    for what, body in (
+        ("allow", stop),
+        ("shadow", {"on": True, "reason": "trial"}),
+        ("ramp", {"first_contacts_a_day": 50, "reason": "slowly"}),
+    ):
+        assert (await clients("compliance").post(f"/tenants/acme/{what}", json=body)).json() == {"events": 1}
+    shown = (await clients("viewer").get("/tenants/acme")).json()
+    assert (shown["shadow"], shown["ramp"], shown["stopped"]) == (True, 50, [])
+    assert shown["policy"]["terms"]["home"] == "CN"
+
+
+async def test_a_decision_explains_itself_in_both_languages(clients: Clients, running: Running) -> None:
+    await assess(running)
+    decision_id = (await running.state(case_stream("case-1", "acme"))).ledger[-1].decision_id
+    for lang, word in (("en", "SMS"), ("zh-CN", "短信")):
+        told = (await clients("viewer").get(f"/decisions/{decision_id}", params={"lang": lang})).json()
+        assert told["case_id"] == "case-1"
+        assert word in told["text"]
+    assert (await clients("viewer").get("/decisions/nothing")).status_code == 404
+
+
+async def test_the_policy_is_read_again_when_compliance_says_so(clients: Clients) -> None:
+    assert (await clients("operator").post("/policy/reload")).status_code == 403
+    assert (await clients("compliance").post("/policy/reload")).status_code == 200
+
+
+async def assess(running: Running) -> None:
+    """The cases' first assessment."""
+    assert isinstance(running.clock, SimulatedClock)
+    running.clock.jump(at(2, "10:15"))
+    await running.timers.turn()

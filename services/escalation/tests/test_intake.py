@@ -13,7 +13,7 @@ from doorstep.events.registry import INTAKE
 from doorstep.runtime import Running
 from doorstep.sending import e164
 from doorstep.service import Translated, Unreadable
-from escalation.domain import Fact
+from escalation.case import Fact
 from escalation.intake import translate
 from sqlalchemy import text
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,20 +12,22 @@ from doorstep.decider import Refused, Wake
 from doorstep.events import escalation as e
 from doorstep.events.registry import Event
 from doorstep.testing import Given, given
-from escalation.domain import (
-    DECIDER,
+from escalation.commands import (
+    Assign,
     Command,
     LiftHold,
     PlaceHold,
+    RecordBlock,
+    RecordConsent,
     RecordContactOutcome,
     RecordFact,
     RecordPromise,
     RecordVisitOutcome,
     ResumeSending,
     SuspendSending,
-    wake_at,
 )
-from escalation.testing import at, cured, day, overdue, paid
+from escalation.domain import wake_at
+from escalation.testing import CASE, at, cured, day, overdue, paid, reversal
 from hypothesis import example, settings, target
 from hypothesis import given as for_all
 from hypothesis import strategies as some
@@ -131,7 +134,7 @@ class Happening:
 
 def history(steps: Iterable[Step]) -> Iterator[Happening]:
     """The steps, and every wake that falls due in between."""
-    case, now = given(DECIDER), at(1, "00:07")
+    case, now = given(CASE), at(1, "00:07")
     for n, step in enumerate(steps):
         end = now + timedelta(minutes=step.minutes)
         while (due := wake_at(case.state)) is not None and due <= end:
@@ -154,7 +157,7 @@ def happen(case: Given, command: Command, now: datetime) -> Happening:
         happened = case.when(command, now)
     except Refused:
         return Happening(case, command, now, (), case)
-    return Happening(case, command, now, happened.events, Given(DECIDER, happened.state))
+    return Happening(case, command, now, happened.events, Given(CASE, happened.state))
 
 
 @some.composite
@@ -189,7 +192,7 @@ def test_a_due_wake_always_yields_an_event_and_moves_the_timer(drawn: Drawn) -> 
 @settings(max_examples=40, deadline=None)
 def test_a_case_stored_and_loaded_goes_on_alike(drawn: Drawn) -> None:
     for happening in history(drawn[1]):
-        stored = Given(DECIDER, DECIDER.load(DECIDER.dump(happening.before.state)))
+        stored = Given(CASE, CASE.load(CASE.dump(happening.before.state)))
         assert happen(stored, happening.command, happening.now).events == happening.events
         assert wake_at(stored.state) == wake_at(happening.before.state)
 
@@ -305,7 +308,7 @@ def without_ids(event: Event) -> Any:
 
 DECISIONS = (
     e.CaseOpened, e.CaseCured, e.ContactPermitted, e.ContactDenied, e.VisitPermitted, e.VisitDenied, e.PromiseKept,
-    e.PromiseBroken,
+    e.PromisePartlyKept, e.PromiseBroken,
 )  # fmt: skip
 
 
@@ -347,7 +350,14 @@ def arrivals(draw: Any, case: Any, now: datetime, place: Place) -> list[Command]
             n,
         ),
         some.builds(lambda loan, days, n: cured(on(now) - days, fact_id=f"y{n}", loan=loan), of(*LOANS), days, n),
-        some.builds(lambda loan, days, n: paid(on(now) - days, fact_id=f"z{n}", loan=loan), of(*LOANS), days, n),
+        some.builds(
+            lambda loan, days, n, amount: paid(on(now) - days, fact_id=f"z{n}", loan=loan, amount=amount),
+            of(*LOANS),
+            days,
+            n,
+            of("100", "5900"),
+        ),
+        some.builds(lambda loan, days, n: reversal(on(now) - days, f"z{n}", loan=loan), of(*LOANS), days, n),
     )
     facts = draw(some.lists(fact, max_size=6, unique_by=lambda one: one.fact_id))
     commands: list[Command] = [RecordFact(one) for one in facts]
@@ -359,10 +369,17 @@ def arrivals(draw: Any, case: Any, now: datetime, place: Place) -> list[Command]
             commands += [RecordVisitOutcome(permit.permit_id, one, now, 30) for one in ("noticed", ending)]
     if case.ledger:  # somebody was asked, and may promise
         due = draw(some.lists(some.integers(0, 9), max_size=2))
-        commands += [RecordPromise(f"q{nth}", day(on(now) + later), None) for nth, later in enumerate(due)]
-    if draw(some.booleans()):
-        commands.append(PlaceHold("g", "complaint"))
-    return commands
+        amount = draw(of(None, Decimal(50), Decimal(6000)))
+        commands += [RecordPromise(f"q{nth}", day(on(now) + later), amount) for nth, later in enumerate(due)]
+    said: list[Command] = [
+        PlaceHold("g", "complaint"),
+        PlaceHold("i", "dispute", starts=now + timedelta(days=3), loans=("L1",)),
+        RecordConsent("c", "hours", until=now + timedelta(days=9)),
+        RecordBlock("b", weekdays=(1, 2), opens=time(10), closes=time(16)),
+        RecordBlock("w", ways=("voice",)),
+        Assign("harbour", "capacity"),
+    ]
+    return [*commands, *draw(some.lists(of(*said), max_size=2, unique_by=str))]
 
 
 @for_all(histories, some.data())
@@ -371,7 +388,7 @@ def test_the_order_and_repetition_of_what_arrives_between_two_assessments_change
     drawn: Drawn, data: Any
 ) -> None:
     place, taken = drawn
-    case, now = given(DECIDER), at(1)
+    case, now = given(CASE), at(1)
     for happening in history(taken):
         case, now = happening.after, happening.now
     start = now.replace(minute=now.minute // 15 * 15, second=0) + timedelta(minutes=15, seconds=1)
@@ -389,4 +406,4 @@ def test_a_whole_month_that_arrives_at_once_is_decided_alike_in_any_order(facts:
     known = [
         RecordFact(f) for f in (overdue(1), overdue(2), cured(3), overdue(4, dpd=70), paid(3), overdue(4, loan="L2"))
     ]
-    assert decided(given(DECIDER), commands, at(5)) == decided(given(DECIDER), known, at(5))
+    assert decided(given(CASE), commands, at(5)) == decided(given(CASE), known, at(5))

@@ -10,7 +10,7 @@ from doorstep.decider import SYSTEM
 from doorstep.envelope import Actor, Envelope
 from doorstep.events import audit, kernel, reminder, visits
 from doorstep.events.registry import Event
-from escalation.domain import (
+from escalation.commands import (
     PlaceHold,
     RecordContactOutcome,
     RecordPromise,

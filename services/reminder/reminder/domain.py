@@ -30,7 +30,7 @@ from reminder.catalogue import template_for
 
 CATEGORY = "contact"
 Withdrawal = Literal["cancelled", "suspended"]
-Objection = Literal["cancelled", "suspended", "expired"]
+Objection = Literal["cancelled", "suspended", "expired", "stopped"]
 Outcome = ContactSent | ContactNotSent | ContactFailed | ContactUnknown
 Heard = ReceiptRecorded | ReplyReceived
 ContactEvent = ContactScheduled | ContactStarted | ContactWithdrawn | Outcome | Heard

@@ -11,6 +11,7 @@ from doorstep.events.reminder import ContactFailed, ContactSent, ContactStarted,
 from doorstep.gateway import Gateway, Message, Receipt, Unreachable
 from doorstep.sending import Unreadable, deliver, e164, opened, together
 from doorstep.service import Call, Effect, Later, Runtime
+from doorstep.suspension import stops
 from doorstep.texts import plain
 
 from reminder.catalogue import template_for
@@ -30,10 +31,11 @@ def effects(stream: StreamId, event: Event, state: Any) -> Iterable[Effect]:
 class Send:
     """Carries out the effects of kind `send`."""
 
-    def unwanted(self, state: Any, now: datetime) -> Settle | None:
-        """The last look: not when withdrawn, expired, out of its window, or when its text was changed."""
+    def unwanted(self, state: Any, now: datetime, stopped: frozenset[str]) -> Settle | None:
+        """The last look: not when withdrawn, expired, out of its window, when its text was changed, or on a way that
+        the tenant has stopped."""
         assert isinstance(state, Started)
-        reason = objection(state, now)
+        reason = _last_look(state, now, stopped)
         return None if reason is None else Settle(not_sent(state, reason))
 
     async def perform(self, runtime: Runtime, calls: Sequence[Call]) -> Sequence[Settle | Later]:
@@ -46,11 +48,15 @@ class Send:
         return await together(one, calls, borrowers)
 
 
+def _last_look(state: Started, now: datetime, stopped: frozenset[str]) -> Objection | None:
+    return objection(state, now) or ("stopped" if stops(stopped, state.channel) else None)
+
+
 async def _carry_out(runtime: Runtime, call: Call, borrower: Borrower | Unreadable) -> Settle | Later:
     state, gateway, now = call.state, runtime.gateway, runtime.clock.now()
     try:
         message = _message(runtime, call, borrower)
-        unwanted: Objection | None = objection(state, now) if call.repeated else None
+        unwanted = _last_look(state, now, call.stopped) if call.repeated else None
         answer: Receipt | Objection | None = await deliver(gateway, message, repeated=call.repeated, objection=unwanted)
     except Unreadable as error:
         return Settle(_unknown(gateway, state) if call.repeated else _failed(gateway, state, str(error)))

@@ -12,11 +12,14 @@ import msgspec
 import pytest
 from doorstep.access import Access, Issuer
 from doorstep.app import build
-from doorstep.bus.interface import Outgoing, Record
+from doorstep.bus.interface import Outgoing, Partition, Record
 from doorstep.clock import SimulatedClock
 from doorstep.database import EmbeddedPostgres
 from doorstep.decider import Routed, StreamId
-from doorstep.events.common import Borrower, Money, Windows
+from doorstep.envelope import Actor, Envelope, encode
+from doorstep.events.common import Borrower, Channel, Money, Windows
+from doorstep.events.escalation import SendingAllowed, SendingStopped
+from doorstep.events.registry import ESCALATION, Event
 from doorstep.events.reminder import ReplyReceived, Terms
 from doorstep.gateway import FileGateway
 from doorstep.runtime import Running
@@ -65,10 +68,18 @@ class House:
     def __init__(self, running: Running, clock: SimulatedClock) -> None:
         self.running = running
         self.clock = clock
+        self.heard = 0
         app = build([running], Access(ISSUER.public_key), drive=False)
         self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
 
-    async def permit(self, permit_id: str, case_id: str = "case-1", opens: int = 8) -> None:
+    async def permit(
+        self,
+        permit_id: str,
+        case_id: str = "case-1",
+        opens: int = 8,
+        channel: Channel = "sms",
+        tenant: str = "bank",
+    ) -> None:
         borrower = Borrower(borrower_id="B1", name="王小明", phone="13800138000")
         (personal,) = await self.running.vault.seal([(case_id, msgspec.json.encode(borrower))])
         terms = Terms(
@@ -81,8 +92,33 @@ class House:
             personal=personal,
         )
         await self.running.execute(
-            Routed(_stream(permit_id, case_id), Schedule(permit_id, "sms", terms)), request_id=permit_id
+            Routed(_stream(permit_id, case_id, tenant), Schedule(permit_id, channel, terms)), request_id=permit_id
         )
+
+    async def hear(self, event: Event, tenant: str = "bank") -> None:
+        self.heard += 1
+        envelope = Envelope(
+            id=f"e{self.heard}",
+            source="/doorstep/escalation",
+            type=event.event_type,
+            subject=f"tenant-{tenant}",
+            time=MORNING,
+            recordedat=MORNING,
+            tenant=tenant,
+            stream=f"tenant/{tenant}",
+            streamversion=self.heard,
+            partitionkey=f"tenant-{tenant}",
+            correlationid="c1",
+            schemaversion=event.schema_version,
+            data=msgspec.Raw(msgspec.json.encode(event)),
+            actor=Actor(id="olga", role="operator"),
+        )
+        record = Record(Partition(ESCALATION, 0), self.heard, envelope.partitionkey, encode(envelope))
+        await self.running.handler.handle([record])
+
+    async def status(self, permit_id: str) -> str:
+        found: str = (await self.call("GET", f"/contacts/{permit_id}", "viewer")).json()["status"]
+        return found
 
     async def settle(self) -> None:
         while await self.running.turn():
@@ -192,6 +228,38 @@ async def test_what_was_withdrawn_after_its_intent_reaches_nobody(house: House) 
     assert (await house.call("GET", "/contacts/p1", "viewer")).json()["status"] == "not-sent"
 
 
+async def test_on_a_stopped_way_nothing_is_sent_and_the_permit_goes_back(house: House) -> None:
+    await house.permit("p1")
+    await house.running.timers.turn()
+    await house.hear(SendingStopped(way="sms", reason="wrong texts"))
+    await house.settle()
+    assert house.running.gateway.delivered() == []  # type: ignore[attr-defined]
+    assert await house.status("p1") == "not-sent"
+    bus = house.running.bus
+    assert isinstance(bus, QuietBus)
+    assert msgspec.json.decode(bus.published[-1].value)["data"]["reason"] == "stopped"
+
+
+async def test_other_ways_and_other_tenants_go_on(house: House) -> None:
+    await house.hear(SendingStopped(way="sms", reason="wrong texts"))
+    await house.hear(SendingStopped(way=None, reason="not ours"), tenant="third")
+    await house.permit("p1", channel="voice")
+    await house.permit("p2", case_id="case-2", tenant="other")
+    await house.settle()
+    assert [await house.status(one) for one in ("p1", "p2")] == ["sent", "sent"]
+
+
+async def test_while_everything_is_stopped_nothing_is_sent_and_afterwards_it_is(house: House) -> None:
+    await house.hear(SendingStopped(way=None, reason="an incident"))
+    await house.permit("p1")
+    await house.permit("p2", channel="email")
+    await house.settle()
+    await house.hear(SendingAllowed(way=None, reason="it is over"))
+    await house.permit("p3")
+    await house.settle()
+    assert [await house.status(one) for one in ("p1", "p2", "p3")] == ["not-sent", "not-sent", "sent"]
+
+
 async def test_the_contacts_of_a_case_are_listed_the_latest_first(house: House) -> None:
     await house.permit("p1")
     await house.permit("p2", opens=12)
@@ -231,5 +299,5 @@ async def test_roles_are_kept_apart(house: House) -> None:
     assert (await house.call("GET", "/contacts/p1", "provider")).status_code == 403
 
 
-def _stream(permit_id: str, case_id: str = "case-1") -> StreamId:
-    return StreamId("contact", permit_id, case_id, "bank")
+def _stream(permit_id: str, case_id: str = "case-1", tenant: str = "bank") -> StreamId:
+    return StreamId("contact", permit_id, case_id, tenant)

@@ -22,7 +22,7 @@ electronic = pytest.mark.parametrize(
 
 
 def test_there_is_one_for_each_language_channel_and_purpose() -> None:
-    assert len(CATALOGUE) == 2 * 5 * 4
+    assert len(CATALOGUE) == 2 * 5 * 6
 
 
 @all_of_them
@@ -78,6 +78,27 @@ def test_a_missing_variable_is_an_error(template: Template) -> None:
 def test_its_hash_is_that_of_the_file(template: Template) -> None:
     content = files("reminder").joinpath("templates", f"{template.id}.txt").read_bytes()
     assert template.hash == hashlib.sha256(content).hexdigest()
+
+
+def of(purpose: str) -> pytest.MarkDecorator:
+    texts = [one for one in CATALOGUE.values() if one.id.endswith(f"/{purpose}")]
+    return pytest.mark.parametrize("template", texts, ids=lambda one: one.id)
+
+
+@of("collection-notice")
+def test_the_notice_of_collection_says_who_will_come_forward_and_what_one_may_do(template: Template) -> None:
+    text = template.render(**VARIABLES)
+    chinese = ("开始催收", "委托的机构", "异议", "投诉", "困难")
+    english = ("collection", "agency", "object", "complain", "difficult")
+    assert [word for word in (chinese if template.id.startswith("zh-CN") else english) if word not in text] == []
+
+
+@of("validation-notice")
+def test_the_notice_of_validation_names_the_creditor_and_the_thirty_days_for_a_dispute(template: Template) -> None:
+    text = template.render(**VARIABLES)
+    chinese = (VARIABLES["lender"], "30日内", "书面", "异议")
+    english = (VARIABLES["lender"], "30 days", "in writing", "dispute")
+    assert [word for word in (chinese if template.id.startswith("zh-CN") else english) if word not in text] == []
 
 
 def test_names_are_data_not_templates_or_markup() -> None:

@@ -79,6 +79,7 @@ class House:
         self.engine: Any = None
         self.vault: Any = OpenVault(erased)
         self.gateway = provider
+        self.counsel: Any = {}
 
     async def execute(self, *_: Any, **__: Any) -> Any:
         raise AssertionError("a performer calls out and persists nothing")
@@ -114,9 +115,9 @@ def started(
     return state
 
 
-def call(state: Started, *, repeated: bool = False) -> Call:
+def call(state: Started, *, repeated: bool = False, stopped: Sequence[str] = ()) -> Call:
     stream = StreamId("contact", state.permit_id, f"case-{state.permit_id}", "bank")
-    return Call(Effect("send", state.permit_id), stream, state, repeated)
+    return Call(Effect("send", state.permit_id), stream, state, repeated, frozenset(stopped))
 
 
 def withdrawn() -> Started:
@@ -238,6 +239,30 @@ class TestWithdrawnAfterACrash:
         assert (await house.outcome(call(started(), repeated=True))).reason == "expired"
 
 
+class TestStoppedAfterACrash:
+    """The tenant's kill switch is looked at again, and does not undo what went out."""
+
+    async def test_what_the_provider_does_not_know_is_not_sent(self) -> None:
+        house = House(Provider(can_find=True))
+        outcome = await house.outcome(call(started(), repeated=True, stopped=["sms"]))
+        assert outcome == ContactNotSent(permit_id="p1", channel="sms", reason="stopped")
+        assert house.gateway.taken == []
+
+    async def test_what_the_provider_knows_was_sent(self) -> None:
+        house = House(Provider(can_find=True))
+        await house.outcome(call(started()))
+        assert type(await house.outcome(call(started(), repeated=True, stopped=["*"]))) is ContactSent
+
+    async def test_with_a_provider_that_cannot_be_asked_it_is_unknown(self) -> None:
+        house = House(Provider(dedupes=True))
+        assert type(await house.outcome(call(started(), repeated=True, stopped=["*"]))) is ContactUnknown
+        assert house.gateway.taken == []
+
+    async def test_another_way_goes_on(self) -> None:
+        house = House(Provider(can_find=True))
+        assert type(await house.outcome(call(started(), repeated=True, stopped=["voice"]))) is ContactSent
+
+
 class TestAnswerLost:
     async def test_a_provider_that_can_do_neither_leaves_it_unknown(self) -> None:
         assert type(await House(Provider(silent=True)).outcome(call(started()))) is ContactUnknown
@@ -254,15 +279,27 @@ class TestAnswerLost:
 
 class TestTheLastLook:
     def test_what_is_wanted_goes_ahead(self) -> None:
-        assert Send().unwanted(started(), MORNING) is None
+        assert Send().unwanted(started(), MORNING, frozenset()) is None
 
     def test_what_was_withdrawn_is_given_back(self) -> None:
         not_sent = ContactNotSent(permit_id="p1", channel="sms", reason="cancelled")
-        assert Send().unwanted(withdrawn(), MORNING) == Settle(not_sent)
+        assert Send().unwanted(withdrawn(), MORNING, frozenset()) == Settle(not_sent)
 
     def test_outside_the_window_it_is_given_back(self) -> None:
         not_sent = ContactNotSent(permit_id="p1", channel="sms", reason="expired")
-        assert Send().unwanted(started(), EVENING) == Settle(not_sent)
+        assert Send().unwanted(started(), EVENING, frozenset()) == Settle(not_sent)
+
+    @pytest.mark.parametrize("stopped", ["sms", "*"])
+    def test_on_a_stopped_way_it_is_given_back(self, stopped: str) -> None:
+        not_sent = ContactNotSent(permit_id="p1", channel="sms", reason="stopped")
+        assert Send().unwanted(started(), MORNING, frozenset({stopped})) == Settle(not_sent)
+
+    def test_other_ways_go_on(self) -> None:
+        assert Send().unwanted(started(), MORNING, frozenset({"voice", "visit"})) is None
+
+    def test_what_was_withdrawn_says_so_on_a_stopped_way_too(self) -> None:
+        not_sent = ContactNotSent(permit_id="p1", channel="sms", reason="cancelled")
+        assert Send().unwanted(withdrawn(), MORNING, frozenset({"*"})) == Settle(not_sent)
 
 
 def test_only_the_intent_has_an_effect() -> None:

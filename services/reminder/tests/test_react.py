@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from doorstep.decider import Routed, StreamId
 from doorstep.envelope import Actor, Envelope
-from doorstep.events.common import Decision, Inputs, Money, Sealed, Windows
+from doorstep.events.common import Decision, Inputs, Money, PackRef, Sealed, Windows
 from doorstep.events.escalation import CaseOpened, ContactPermitted, PermitCancelled
 from doorstep.events.registry import Event
 from doorstep.events.reminder import Terms
@@ -41,7 +41,7 @@ def decision() -> Decision:
         unanswered=0,
         willingness=50,
     )
-    return Decision(decision_id="d1", step="s1", pack="cn", pack_version="1", pack_hash="h", inputs=inputs, verdicts=())
+    return Decision(decision_id="d1", step="s1", packs=(PackRef("cn", "1", "h"),), inputs=inputs, verdicts=())
 
 
 def heard(event: Event) -> list[Routed]:

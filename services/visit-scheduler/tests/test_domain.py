@@ -1,10 +1,11 @@
 """Each command three ways: it does its work, it does nothing when repeated, and it knows when not to."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
 from doorstep.decider import Refused, Wake
+from doorstep.events.common import Span, Windows
 from doorstep.events.registry import Event
 from doorstep.events.visits import (
     NoticeFailed,
@@ -111,6 +112,12 @@ class TestPlan:
     def test_sends_the_notice_at_once_in_permitted_hours(self) -> None:
         assert VISIT.wake_at(visit(requested, planned).state) == PLAN_AT
 
+    def test_outside_the_spans_for_notices_waits_for_the_next_one(self) -> None:
+        opens = PLAN_AT + 3 * HOUR
+        spans = (Span(PLAN_AT - HOUR, PLAN_AT), Span(opens, opens + HOUR))
+        spanned = VisitRequested(visit_id=VISIT_ID, terms=terms(notice_allowed=spans), plan_at=PLAN_AT)
+        assert VISIT.wake_at(visit(spanned, planned).state) == opens
+
     def test_outside_permitted_hours_waits_for_the_morning_with_the_notice(self) -> None:
         evening = datetime(2026, 11, 23, 13, 0, tzinfo=UTC)
         late = VisitRequested(visit_id=VISIT_ID, terms=terms(), plan_at=evening)
@@ -204,8 +211,12 @@ class TestMissNotice:
     def test_cancels(self) -> None:
         visit(requested, planned, noticing).when(MissNotice(), STARTS).then(cancelled("no-notice"))
 
+    def test_because_visits_are_stopped_says_so(self) -> None:
+        visit(requested, planned, noticing).when(MissNotice("stopped"), PLAN_AT).then(cancelled("stopped"))
+
     def test_repeated_changes_nothing(self) -> None:
         visit(requested, planned, noticing, cancelled("no-notice")).when(MissNotice(), STARTS).then_nothing()
+        visit(requested, planned, noticing, cancelled("stopped")).when(MissNotice("stopped"), STARTS).then_nothing()
 
     def test_of_a_noticed_visit_changes_nothing(self) -> None:
         visit(*TO_NOTICED).when(MissNotice(), STARTS).then_nothing()
@@ -243,6 +254,7 @@ class TestStart:
             (Start(ENDS + 3 * HOUR, "A-017", ("A-017", "A-032")), "expects you"),
             (Start(STARTS + HOUR, "A-017", ("A-017", "A-032")), "in the future"),
             (Start(STARTS, "A-017", ("A-017", "A-032"), suspended=True), "do not knock"),
+            (Start(STARTS, "A-017", ("A-017", "A-032"), stopped=True), "the lender has stopped visits: do not knock"),
         ],
     )
     def test_that_breaks_a_rule_is_refused(self, command: Start, why: str) -> None:
@@ -255,6 +267,24 @@ class TestStart:
         at = evening + HOUR
         with pytest.raises(Refused, match="08:00:00 to 20:00:00"):
             visit(requested, last, noticing, noticed).when(Start(at, "A-017", ("A-017", "A-032")), at)
+
+    @pytest.mark.parametrize(
+        ("spans", "why"),
+        [
+            ((Span(STARTS + HOUR, ENDS + HOUR),), "the next may begin at 2026-11-24 15:00"),
+            ((Span(STARTS - HOUR, STARTS),), "no permitted hours are left: do not go"),
+        ],
+    )
+    def test_outside_the_spans_of_the_permit_is_refused(self, spans: tuple[Span, ...], why: str) -> None:
+        narrow = VisitRequested(visit_id=VISIT_ID, terms=terms(allowed=spans), plan_at=PLAN_AT)
+        with pytest.raises(Refused, match=why):
+            visit(narrow, planned, noticing, noticed).when(START, STARTS)
+
+    def test_inside_a_span_of_the_permit_is_recorded_whatever_the_windows_say(self) -> None:
+        night = Windows(opens=time(22), closes=time(23), time_zone="Asia/Shanghai")
+        narrow = terms(windows=night, allowed=(Span(STARTS, ENDS),))
+        spanned = VisitRequested(visit_id=VISIT_ID, terms=narrow, plan_at=PLAN_AT)
+        visit(spanned, planned, noticing, noticed).when(START, STARTS).then(started)
 
     def test_on_an_expired_permit_is_refused(self) -> None:
         short = VisitRequested(visit_id=VISIT_ID, terms=terms(valid_until=ENDS), plan_at=PLAN_AT)
@@ -323,6 +353,8 @@ COMMANDS: list[Command] = [
     Unplan("no slot"),
     Cancel("payment"),
     Cancel("hold"),
+    Cancel("consent"),
+    MissNotice("stopped"),
     Wake(PLAN_AT),
     RECORD_NOTICED,
     RecordNoticeFailed("fake", "lost", unknown=True),

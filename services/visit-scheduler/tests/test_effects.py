@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from doorstep.clock import SimulatedClock
 from doorstep.decider import StreamId
-from doorstep.events.common import Borrower, Sealed
+from doorstep.events.common import Borrower, Sealed, Span
 from doorstep.events.visits import NoticeStarted, VisitRequested, VisitUnplanned
 from doorstep.gateway import Message, Receipt, Unreachable
 from doorstep.sending import AnswerLost, e164
@@ -84,8 +85,10 @@ def runtime(phones: Phones, vault: OpenVault | None = None, now: datetime = NOW)
     return SimpleNamespace(clock=SimulatedClock(now), settings=settings, gateway=phones, vault=vault or OpenVault())
 
 
-def call(state: State = NOTICING, *, repeated: bool = False, stream: StreamId = STREAM) -> Call:
-    return Call(Effect("notice", f"{stream.id}-notice"), stream, state, repeated)
+def call(
+    state: State = NOTICING, *, repeated: bool = False, stream: StreamId = STREAM, stopped: Sequence[str] = ()
+) -> Call:
+    return Call(Effect("notice", f"{stream.id}-notice"), stream, state, repeated, frozenset(stopped))
 
 
 def notify(phones: Phones, *calls: Call, now: datetime = NOW, vault: OpenVault | None = None) -> Sequence[Any]:
@@ -118,16 +121,27 @@ class TestEffects:
 
 class TestUnwanted:
     def test_a_cancelled_request_needs_no_plan(self) -> None:
-        assert isinstance(Planner().unwanted(CANCELLED, NOW), Unplan)
+        assert isinstance(Planner().unwanted(CANCELLED, NOW, frozenset()), Unplan)
 
     def test_a_cancelled_visit_needs_no_notice(self) -> None:
-        assert Notifier().unwanted(CANCELLED, NOW) == MissNotice()
+        assert Notifier().unwanted(CANCELLED, NOW, frozenset()) == MissNotice()
 
     def test_a_visit_too_near_is_not_noticed_any_more(self) -> None:
-        assert Notifier().unwanted(NOTICING, TOO_LATE) == MissNotice()
+        assert Notifier().unwanted(NOTICING, TOO_LATE, frozenset()) == MissNotice()
 
     def test_a_visit_in_good_time_is_noticed(self) -> None:
-        assert Notifier().unwanted(NOTICING, NOW) is None
+        assert Notifier().unwanted(NOTICING, NOW, frozenset()) is None
+
+    @pytest.mark.parametrize("stopped", ["visit", "sms", "*"])
+    def test_where_visits_or_their_notices_are_stopped_none_goes_out(self, stopped: str) -> None:
+        assert Notifier().unwanted(NOTICING, NOW, frozenset({stopped})) == MissNotice("stopped")
+
+    def test_other_ways_that_are_stopped_do_not_matter(self) -> None:
+        assert Notifier().unwanted(NOTICING, NOW, frozenset({"voice", "letter"})) is None
+
+    def test_a_plan_reaches_nobody_and_is_made_where_visits_are_stopped(self) -> None:
+        state = Requested(visit_id=VISIT_ID, terms=terms(), plan_at=NOW)
+        assert Planner().unwanted(state, NOW, frozenset({"*"})) is None
 
 
 class TestNotice:
@@ -143,6 +157,22 @@ class TestNotice:
         phones = Phones()
         (outcome,) = notify(phones, call(FAR), now=EVENING)
         assert outcome == Later(datetime(2026, 11, 24, 0, 0, tzinfo=UTC), "outside the permitted hours")
+        assert not phones.taken
+
+    def test_where_the_permit_names_spans_waits_for_the_next_one(self) -> None:
+        opens = NOW + timedelta(hours=2)
+        spans = (Span(NOW - timedelta(days=1), NOW), Span(opens, opens + timedelta(hours=1)))
+        state = Noticing(visit=msgspec.structs.replace(FAR.visit, terms=terms(notice_allowed=spans)))
+        phones = Phones()
+        assert notify(phones, call(state)) == [Later(opens, "outside the permitted hours")]
+        assert isinstance(notify(phones, call(state), now=opens)[0], RecordNoticed)
+
+    def test_after_the_last_span_does_not_go_out_any_more(self) -> None:
+        phones = Phones()
+        state = Noticing(
+            visit=msgspec.structs.replace(FAR.visit, terms=terms(notice_allowed=(Span(EVENING, EVENING),)))
+        )
+        assert notify(phones, call(state), now=EVENING) == [MissNotice()]
         assert not phones.taken
 
     def test_waits_while_the_provider_cannot_be_reached(self) -> None:
@@ -201,6 +231,13 @@ class TestLostAnswer:
         (outcome,) = notify(phones, call(state, repeated=True), now=now)
         assert not phones.taken
         assert isinstance(outcome, MissNotice | Later) if can_find else outcome.unknown
+
+    @pytest.mark.parametrize(("dedupes", "can_find"), KINDS)
+    def test_nothing_is_sent_again_once_visits_are_stopped(self, dedupes: bool, can_find: bool) -> None:
+        phones = Phones(dedupes=dedupes, can_find=can_find)
+        (outcome,) = notify(phones, call(repeated=True, stopped=["visit"]))
+        assert not phones.taken
+        assert outcome == MissNotice("stopped") if can_find else outcome.unknown
 
     def test_of_a_visit_cancelled_since_is_still_recorded(self) -> None:
         phones = Phones(faults=[Lost()])

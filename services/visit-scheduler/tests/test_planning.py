@@ -6,7 +6,7 @@ from itertools import permutations
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from doorstep.events.common import Windows
+from doorstep.events.common import Span, Windows
 from doorstep.events.visits import Collector, VisitTerms
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,15 +31,22 @@ def faults(
     zone = ZoneInfo(wanted.windows.time_zone)
     begin, end = found.starts.astimezone(zone), found.ends.astimezone(zone)
     opens, closes = wanted.windows.opens, wanted.windows.closes
+    daily = opens <= begin.time() and end.time() <= closes
+    spanned = any(span.starts <= found.starts and found.ends <= span.ends for span in wanted.allowed)
+    lead = timedelta(hours=wanted.notice_hours)
+    noticed = any(
+        max(span.starts, now) + lead + HOUR <= found.starts and span.ends > now for span in wanted.notice_allowed
+    )
     checks = {
         "one collector alone": len({c.agent_id for c in found.collectors}) >= max(2, wanted.minimum_staff),
         "two agencies": len({c.agency for c in found.collectors}) == 1,
         "not one hour": found.ends - found.starts == HOUR,
         "not on the hour": (begin.minute, begin.second, begin.microsecond) == (0, 0, 0),
         "out of office hours": time(9) <= begin.time() and end.time() <= time(18) and begin.date() == end.date(),
-        "outside the windows": opens <= begin.time() and end.time() <= closes,
+        "outside the permitted hours": spanned if wanted.allowed else daily,
+        "no hours for its notice": noticed if wanted.notice_allowed else True,
         "on a Sunday": begin.isoweekday() != 7,
-        "too little lead time": found.starts >= now + timedelta(hours=wanted.notice_hours) + HOUR,
+        "too little lead time": found.starts >= now + lead + HOUR,
         "after the permit's end": found.ends <= wanted.valid_until,
     }
     wrong = [name for name, kept in checks.items() if not kept]
@@ -49,6 +56,7 @@ def faults(
         country = (wanted.region or "").split("-")[0]
         personal = {
             "inactive": one.active,
+            "of another agency": wanted.agency is None or one.agency == wanted.agency,
             "uncertified": one.certified_until >= begin.date(),
             "speaks another language": wanted.language in one.languages,
             "elsewhere": not one.regions or wanted.region in one.regions or country in one.regions,
@@ -78,8 +86,22 @@ windows = st.builds(
     closes=st.builds(time, st.integers(14, 22), st.sampled_from([0, 30])),
     time_zone=st.sampled_from(["Asia/Shanghai", "Asia/Kolkata", "America/New_York", "Australia/Lord_Howe"]),
 )
+spans = st.lists(
+    st.builds(
+        lambda quarters, length: Span(
+            NOW.replace(minute=0) + quarters * timedelta(minutes=15),
+            NOW.replace(minute=0) + (quarters + length) * timedelta(minutes=15),
+        ),
+        st.integers(-96, 12 * 96),
+        st.integers(1, 60),
+    ),
+    max_size=8,
+).map(tuple)
 requests = st.builds(
     terms,
+    allowed=st.just(()) | spans,
+    notice_allowed=st.just(()) | spans,
+    agency=st.sampled_from([None, None, "Harbour"]),
     windows=windows,
     language=st.sampled_from(["zh-CN", "en"]),
     region=st.sampled_from(["CN-SH", "CN-GD", "US-NY", None]),
@@ -210,3 +232,33 @@ def test_where_the_permit_would_run_out_it_is_not_tried_again() -> None:
 def test_a_permit_too_short_for_its_notice_has_no_slot() -> None:
     found = unplanned(valid_until=NOW + timedelta(hours=24))
     assert found == Unplan("no slot keeps the notice, the permitted hours and the permit's end")
+
+
+def test_only_spans_that_hold_the_whole_visit_are_used() -> None:
+    tuesday = datetime(2026, 11, 24, 4, 30, tzinfo=UTC)
+    short, long = Span(tuesday, tuesday + HOUR), Span(tuesday + 3 * HOUR, tuesday + 5 * HOUR)
+    assert planned(allowed=(long, short)).starts == datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+
+
+def test_where_no_span_holds_a_visit_there_is_no_slot() -> None:
+    early = Span(NOW, NOW + 20 * HOUR)
+    assert unplanned(allowed=(early,)).reason.startswith("no slot keeps the notice, the permitted hours")
+
+
+def test_the_lead_time_counts_from_the_next_span_for_notices() -> None:
+    noticed = datetime(2026, 11, 25, 0, 0, tzinfo=UTC)
+    found = planned(notice_allowed=(Span(NOW - HOUR, NOW), Span(noticed, noticed + HOUR)))
+    assert found.starts == datetime(2026, 11, 26, 1, 0, tzinfo=UTC)
+
+
+def test_without_a_span_for_its_notice_no_visit_is_planned() -> None:
+    found = unplanned(notice_allowed=(Span(NOW - HOUR, NOW),))
+    assert found == Unplan("no slot keeps the notice, the permitted hours and the permit's end")
+
+
+def test_a_permit_for_one_agency_sends_nobody_else() -> None:
+    everyone = (*TEAM, agent(WEI), agent(XU))
+    assert who(planned(everyone, agency="Riverside")) == ["B-001", "B-002"]
+    assert unplanned(TEAM, agency="Riverside").reason == (
+        "fewer than 2 active agents of Riverside speak zh-CN and cover the region"
+    )

@@ -19,8 +19,8 @@ from doorstep.bus.postgres import PostgresBus
 from doorstep.clock import SimulatedClock
 from doorstep.decider import Routed, StreamId
 from doorstep.envelope import Actor, Envelope, encode
-from doorstep.events.common import Decision, Inputs, Money
-from doorstep.events.escalation import PermitCancelled, VisitPermitted
+from doorstep.events.common import Decision, Inputs, Money, PackRef, Span
+from doorstep.events.escalation import PermitCancelled, SendingAllowed, SendingStopped, VisitPermitted, Way
 from doorstep.events.registry import ESCALATION, VISITS, Event
 from doorstep.gateway import FileGateway
 from doorstep.runtime import Running
@@ -41,9 +41,7 @@ SLOT = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
 DECISION = Decision(
     decision_id="d-1",
     step="visit",
-    pack="cn",
-    pack_version="1",
-    pack_hash="h",
+    packs=(PackRef("cn", "1", "h"),),
     inputs=Inputs(
         dpd=45,
         bucket="31-60",
@@ -68,7 +66,7 @@ class Office:
         app = build([running], Access(ISSUER.public_key), drive=False)
         self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
 
-    async def hear(self, case_id: str, event: Event) -> None:
+    async def hear(self, case_id: str, event: Event, tenant: str = "demo") -> None:
         envelope = Envelope(
             id=str(uuid4()),
             source="/doorstep/escalation",
@@ -76,12 +74,12 @@ class Office:
             subject=case_id,
             time=self.clock.now(),
             recordedat=self.clock.now(),
-            tenant="demo",
+            tenant=tenant,
             stream=f"case/{case_id}",
             streamversion=1,
             partitionkey=case_id,
             correlationid="c-1",
-            schemaversion=1,
+            schemaversion=event.schema_version,
             data=msgspec.Raw(msgspec.json.encode(event)),
             actor=Actor(id="doorstep"),
         )
@@ -250,6 +248,74 @@ async def test_nobody_knocks_while_a_message_about_the_case_is_parked(office: Of
     refused = await office.start()
     assert (refused.status_code, (await office.visit())["status"]) == (409, "noticed")
     assert "do not knock" in refused.json()["detail"]
+
+
+async def stop(office: Office, way: Way | None, tenant: str = "demo") -> None:
+    await office.hear(f"tenant-{tenant}", SendingStopped(way=way, reason="an incident"), tenant)
+    await office.simulation.settle()
+
+
+@pytest.mark.parametrize("way", ["visit", "sms", None])
+async def test_while_visits_or_their_notices_are_stopped_the_borrower_hears_nothing(
+    office: Office, way: Way | None
+) -> None:
+    await office.permit()
+    await stop(office, way)
+    await office.simulation.advance(DUE + timedelta(minutes=1))
+    found = await office.visit()
+    assert (found["status"], found["reason"]) == ("cancelled", "stopped")
+    assert not office.phones.delivered()
+
+
+async def test_a_stop_of_another_way_or_another_tenant_does_not_matter(office: Office) -> None:
+    await stop(office, "letter")
+    await stop(office, None, tenant="other")
+    await office.permit()
+    await office.simulation.advance(DUE + timedelta(minutes=1))
+    assert (await office.visit())["status"] == "noticed"
+
+
+async def test_a_visit_stopped_after_its_notice_is_refused_at_the_door_until_it_is_allowed_again(
+    office: Office,
+) -> None:
+    await office.permit()
+    await office.simulation.advance(SLOT)
+    await stop(office, "visit")
+    refused = await office.start()
+    assert (refused.status_code, (await office.visit())["status"]) == (409, "noticed")
+    assert "the lender has stopped visits" in refused.json()["detail"]
+    await office.hear("tenant-demo", SendingAllowed(way="visit", reason="it is over"))
+    await office.simulation.settle()
+    assert (await office.start()).json()["status"] == "started"
+
+
+async def test_a_permit_for_one_agency_in_its_own_hours_tells_collectors_what_to_do(office: Office) -> None:
+    allowed = (Span(SLOT + timedelta(hours=2), SLOT + timedelta(hours=3)),)
+    await office.permit(
+        allowed=allowed, agency="Harbour Collections", duties=("show-identity", "record-throughout", "take-no-money")
+    )
+    await office.simulation.advance(DUE + timedelta(minutes=1))
+    found = await office.visit()
+    assert (found["starts"], found["agency"]) == ("2026-11-24T06:00:00Z", "Harbour Collections")
+    assert [duty["code"] for duty in found["duties"]] == ["show-identity", "record-throughout", "take-no-money"]
+    assert found["duties"][2]["zh"].startswith("不得收取现金")
+    assert "official channels" in found["duties"][2]["en"]
+    assert (await office.visits())[0]["duties"] == found["duties"]
+
+
+async def test_a_permit_for_an_agency_that_is_not_here_sends_nobody(office: Office) -> None:
+    await office.permit(agency="Riverside")
+    await office.simulation.advance(DUE + timedelta(minutes=1))
+    found = await office.visit()
+    assert found["remark"] == "fewer than 2 active agents of Riverside speak zh-CN and cover the region"
+
+
+async def test_a_consent_taken_back_cancels_like_a_payment(office: Office) -> None:
+    await office.permit()
+    await office.simulation.settle()
+    await office.hear("case-1", PermitCancelled(permit_id="permit-1", kind="visit", reason="consent"))
+    await office.simulation.settle()
+    assert (await office.visit())["reason"] == "consent"
 
 
 async def test_a_payment_cancels_and_frees_the_slot(office: Office) -> None:

@@ -11,7 +11,7 @@ from doorstep.service import Runtime
 from fastapi import APIRouter, Header
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from visit_scheduler import views
+from visit_scheduler import duties, views
 from visit_scheduler.agents import Register
 from visit_scheduler.commands import Attitude, Cause, Complete, Fail, Obstacle, Report, Start
 
@@ -27,9 +27,21 @@ class Collector(BaseModel):
     certified_until: date
 
 
+class Duty(BaseModel):
+    """Something collectors have to do at the door, as a code, and as they read it."""
+
+    code: str
+    zh: str
+    en: str
+
+
+def _duties(codes: Any) -> list[Duty]:
+    return [Duty(code=code, zh=zh, en=en) for code in codes or () for zh, en in [duties.SENTENCES[code]]]
+
+
 class Visit(BaseModel):
     """A visit as everyone may see it. `reason`: why it was cancelled; `remark`: what stood in the way of a
-    plan or of its notice."""
+    plan or of its notice; `agency`: the only one that may go (none: any)."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -42,6 +54,8 @@ class Visit(BaseModel):
     collectors: Annotated[list[Collector], BeforeValidator(lambda planned: planned or [])]
     reason: str | None
     remark: str | None
+    agency: str | None
+    duties: Annotated[list[Duty], BeforeValidator(_duties)]
 
 
 class AgentBody(BaseModel):
@@ -135,7 +149,8 @@ def api(runtime: Runtime) -> APIRouter:
         visit = await _visit(runtime, visit_id)
         async with runtime.engine.connect() as connection:
             suspended = await views.suspended(connection, visit.case_id)
-        command = Start(body.at, body.agent_id, tuple(body.collectors_present), suspended)
+            stopped = await views.visits_stopped(connection, visit.tenant)
+        command = Start(body.at, body.agent_id, tuple(body.collectors_present), suspended, stopped)
         return await _execute(runtime, visit, command, principal, key)
 
     @router.post("/visits/{visit_id}/report")

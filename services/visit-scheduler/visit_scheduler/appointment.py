@@ -7,8 +7,9 @@ import msgspec
 from doorstep.decider import Refused
 from doorstep.events.common import Instant
 from doorstep.events.visits import Collector, VisitTerms
-from doorstep.windows import is_open, local
+from doorstep.windows import local
 
+from visit_scheduler import hours
 from visit_scheduler.commands import Complete, Report, Start
 
 LATEST = timedelta(hours=2)
@@ -60,6 +61,8 @@ def _against_start(visit: Appointment, command: Start, now: datetime) -> Iterato
     terms = visit.terms
     if command.suspended:
         yield "a message about this case waits for an operator and may be the payment: do not knock, come another day"
+    if command.stopped:
+        yield "the lender has stopped visits: do not knock, ask your agency when they are allowed again"
     yield from _against_agent(visit, command.agent_id)
     if len(set(visit.agent_ids) & set(command.present)) < staff(terms):
         yield f"{staff(terms)} of {', '.join(visit.agent_ids)} must be present: wait for each other, or leave"
@@ -70,8 +73,8 @@ def _against_start(visit: Appointment, command: Start, now: datetime) -> Iterato
         yield f"the borrower expects you from {begin:%Y-%m-%d %H:%M} local time until two hours after the slot"
     if command.at > now + AHEAD:
         yield "the start lies in the future: check the device's clock"
-    if not is_open(terms.windows, command.at):
-        yield f"visits are permitted from {terms.windows.opens} to {terms.windows.closes} local time only"
+    if not hours.may_visit(terms, command.at):
+        yield hours.said(terms, command.at)
     if command.at >= terms.valid_until:
         yield "the permit has expired: do not go"
 

@@ -9,7 +9,7 @@ from doorstep.decider import Wake
 from doorstep.events.common import Sealed
 from doorstep.events.visits import Collector, VisitTerms
 
-Withdrawal = Literal["payment", "cure", "hold", "suspended"]
+Withdrawal = Literal["payment", "cure", "hold", "suspended", "consent"]
 Attitude = Literal["cooperative", "neutral", "hostile"]
 Cause = Literal["forgot", "cash-flow", "unemployment", "illness", "dispute", "other"]
 Obstacle = Literal["nobody-home", "refused", "wrong-address", "unsafe"]
@@ -67,18 +67,21 @@ class RecordNoticeFailed:
 
 @dataclass(frozen=True)
 class MissNotice:
-    """Nothing went out, and it would come too late now."""
+    """Nothing went out: it would come too late now, or the tenant has stopped it."""
+
+    reason: Literal["no-notice", "stopped"] = "no-notice"
 
 
 @dataclass(frozen=True)
 class Start:
     """`agent_id` says: we, all of `present`, stand at the door. `suspended`: something about this case is
-    parked, and may be the payment."""
+    parked, and may be the payment. `stopped`: the tenant has stopped visits."""
 
     at: datetime
     agent_id: str
     present: tuple[str, ...]
     suspended: bool = False
+    stopped: bool = False
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ from visit_scheduler.states import (
     wake_at,
 )
 
-Cancellation = Withdrawal | Literal["expired", "no-plan", "no-notice", "not-started"]
+Cancellation = Withdrawal | Literal["stopped", "expired", "no-plan", "no-notice", "not-started"]
 
 
 def decide(state: State, command: Command, now: datetime) -> Sequence[VisitEvent]:  # noqa: PLR0911
@@ -73,8 +73,8 @@ def decide(state: State, command: Command, now: datetime) -> Sequence[VisitEvent
             return _wake(state, now)
         case RecordNoticed() | RecordNoticeFailed():
             return _record_notice(state, command, now)
-        case MissNotice():
-            return (_cancelled(state, "no-notice"),) if isinstance(state, Noticing) else ()
+        case MissNotice(reason=reason):
+            return (_cancelled(state, reason),) if isinstance(state, Noticing) else ()
         case Start():
             return _start(state, command, now)
         case Complete() | Fail():

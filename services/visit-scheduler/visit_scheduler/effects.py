@@ -11,14 +11,17 @@ from doorstep.events.visits import NoticeStarted, VisitRequested, VisitUnplanned
 from doorstep.gateway import Gateway, Message, Receipt, Unreachable
 from doorstep.sending import Unreadable, deliver, e164, opened, together
 from doorstep.service import Call, Effect, Later, Runtime
-from doorstep.windows import next_opening
+from doorstep.suspension import stops
 
 from visit_scheduler import notices, views
 from visit_scheduler.appointment import Appointment
 from visit_scheduler.commands import MissNotice, Plan, RecordNoticed, RecordNoticeFailed, Unplan
+from visit_scheduler.hours import next_notice
 from visit_scheduler.planning import plan
 from visit_scheduler.states import Noticing, Requested, pending
 
+CHANNEL: notices.NoticeChannel = "sms"
+"""How the notice goes out."""
 AGAIN = timedelta(minutes=5)
 """How long to leave a provider alone that could not be reached."""
 
@@ -41,8 +44,9 @@ class Planner:
     """Plans what is due, one request after the other: the calls come in the order of due instant and key, so
     the result does not depend on the order in which the permits arrived."""
 
-    def unwanted(self, state: Any, now: datetime) -> Unplan | None:
-        """A request that was withdrawn needs no plan."""
+    def unwanted(self, state: Any, now: datetime, stopped: frozenset[str]) -> Unplan | None:
+        """A request that was withdrawn needs no plan. What is `stopped` is planned all the same: a plan reaches
+        nobody."""
         return None if isinstance(state, Requested) else Unplan("no longer requested")
 
     async def perform(self, runtime: Runtime, calls: Sequence[Call]) -> Sequence[Plan | Unplan]:
@@ -53,7 +57,7 @@ class Planner:
             diary = await views.diary(connection, now)
         outcomes: list[Plan | Unplan] = []
         for call in calls:
-            outcome = self.unwanted(call.state, now) or plan(
+            outcome = self.unwanted(call.state, now, call.stopped) or plan(
                 call.state.terms, roster.get(call.stream.tenant, ()), diary, now
             )
             if isinstance(outcome, Plan):
@@ -64,11 +68,14 @@ class Planner:
 
 
 class Notifier:
-    """Sends the advance notice: inside the permit's windows, early enough, and never twice."""
+    """Sends the advance notice: inside the permitted hours, early enough, and never twice."""
 
-    def unwanted(self, state: Any, now: datetime) -> MissNotice | None:
-        """A visit that was cancelled needs no notice; one that is too near must not be made."""
-        return None if isinstance(state, Noticing) and state.visit.lead_kept(now) else MissNotice()
+    def unwanted(self, state: Any, now: datetime, stopped: frozenset[str]) -> MissNotice | None:
+        """A visit that was cancelled needs no notice; one that is too near must not be made, and none is where the
+        tenant has stopped visits, or the channel of the notice."""
+        if not (isinstance(state, Noticing) and state.visit.lead_kept(now)):
+            return MissNotice()
+        return MissNotice("stopped") if stops(stopped, "visit", CHANNEL) else None
 
     async def perform(self, runtime: Runtime, calls: Sequence[Call]) -> Sequence[Outcome]:
         """One outcome per call. Raises AnswerLost, once all calls are through."""
@@ -89,10 +96,7 @@ class Notifier:
         gateway, now = runtime.gateway, runtime.clock.now()
         if isinstance(borrower, Unreadable):
             return _unknown(gateway) if call.repeated else RecordNoticeFailed(gateway.name, str(borrower))
-        missed = self.unwanted(call.state, now)
-        opens = next_opening(visit.terms.windows, now)
-        closed = None if opens <= now else Later(opens, "outside the permitted hours")
-        objection: MissNotice | Later | None = missed or closed
+        objection = self.unwanted(call.state, now, call.stopped) or _closed(visit, now)
         message = _message(runtime, call, visit, borrower)
         try:
             answer: Receipt | MissNotice | Later | None = await deliver(
@@ -103,14 +107,21 @@ class Notifier:
         return _outcome(runtime, call, message, answer)
 
 
+def _closed(visit: Appointment, now: datetime) -> MissNotice | Later | None:
+    opens = next_notice(visit.terms, now)
+    if opens is None:
+        return MissNotice()
+    return None if opens <= now else Later(opens, "outside the permitted hours")
+
+
 def _message(runtime: Runtime, call: Call, visit: Appointment, borrower: Borrower) -> Message:
     language = visit.terms.language
     lender = notices.Lender(runtime.settings.lender_name, runtime.settings.complaints_phone)
     return Message(
         idempotency_key=call.effect.key,
-        channel="sms",
+        channel=CHANNEL,
         to=e164(borrower.phone, visit.terms.region),
-        text=notices.render(notices.template(language, "sms"), visit, borrower, lender),
+        text=notices.render(notices.template(language, CHANNEL), visit, borrower, lender),
         language=language,
         case_id=call.stream.key,
     )

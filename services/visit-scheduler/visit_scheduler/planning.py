@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 
 from doorstep.events.common import Language
 from doorstep.events.visits import Collector, VisitTerms
-from doorstep.windows import contains, local, next_opening
+from doorstep.windows import local
 
 from visit_scheduler.appointment import staff
 from visit_scheduler.commands import Plan, Unplan
+from visit_scheduler.hours import holds_visit, next_notice
 
 SLOT = timedelta(hours=1)
 SLACK = timedelta(hours=1)
@@ -50,12 +51,12 @@ class FieldAgent:
 def plan(terms: VisitTerms, agents: Iterable[FieldAgent], diary: Diary, now: datetime) -> Plan | Unplan:
     """The earliest slot that keeps every rule, with the least busy collectors of one agency in it.
 
-    Hard: at least two collectors together, or as many as the permit wants, of one agency, active, certified
-    on the day, speaking the borrower's language, covering the region, free, within six visits a day; the
-    permit's windows and end; office hours; notice with an hour to spare. Not on a Sunday, which is house
-    policy and no law: a day of rest is the borrower's too.
+    Hard: at least two collectors together, or as many as the permit wants, of one agency, and of the permit's where
+    it names one, active, certified on the day, speaking the borrower's language, covering the region, free, within
+    six visits a day; the permit's spans or windows, and its end; office hours; notice with an hour to spare. Not on
+    a Sunday, which is house policy and no law: a day of rest is the borrower's too.
     Soft: the earlier slot, then the least booked collectors, then agent ids."""
-    able = [one for one in agents if one.active and terms.language in one.languages and one.covers(terms.region)]
+    able = [one for one in agents if _able(one, terms)]
     possible = tuple(slots(terms, now))
     for starts in possible:
         team = _team(terms, able, diary, starts)
@@ -64,14 +65,22 @@ def plan(terms: VisitTerms, agents: Iterable[FieldAgent], diary: Diary, now: dat
     return Unplan(_reason(terms, possible, able), _retry(terms, now))
 
 
+def _able(one: FieldAgent, terms: VisitTerms) -> bool:
+    assigned = terms.agency in (None, one.agency)
+    return one.active and assigned and terms.language in one.languages and one.covers(terms.region)
+
+
 def slots(terms: VisitTerms, now: datetime) -> Iterator[datetime]:
     """When a visit may start, earliest first, if its notice goes out from `now` on: in UTC."""
-    earliest = next_opening(terms.windows, now) + timedelta(hours=terms.notice_hours) + SLACK
+    noticed = next_notice(terms, now)
+    if noticed is None:
+        return
+    earliest = noticed + timedelta(hours=terms.notice_hours) + SLACK
     latest = min(terms.valid_until, earliest + HORIZON) - SLOT
     day, last = local(terms.windows, earliest).date(), local(terms.windows, latest).date()
     while day <= last:
         for starts in _hours(day, terms.windows.time_zone):
-            if earliest <= starts <= latest and contains(terms.windows, starts, starts + SLOT):
+            if earliest <= starts <= latest and holds_visit(terms, starts, starts + SLOT):
                 yield starts
         day += timedelta(days=1)
 
@@ -114,7 +123,8 @@ def _reason(terms: VisitTerms, possible: Sequence[datetime], able: Sequence[Fiel
     if not possible:
         return "no slot keeps the notice, the permitted hours and the permit's end"
     if len(able) < staff(terms):
-        return f"fewer than {staff(terms)} active agents speak {terms.language} and cover the region"
+        of_agency = f" of {terms.agency}" if terms.agency else ""
+        return f"fewer than {staff(terms)} active agents{of_agency} speak {terms.language} and cover the region"
     return "no agency has enough certified, free agents in any permitted slot"
 
 

@@ -36,4 +36,8 @@ def _terms(permit: VisitPermitted) -> VisitTerms:
         notice_hours=permit.notice_hours,
         personal=permit.personal,
         region=permit.region,
+        allowed=permit.allowed,
+        notice_allowed=permit.notice_allowed,
+        duties=permit.duties,
+        agency=permit.agency,
     )

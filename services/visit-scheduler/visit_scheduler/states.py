@@ -18,9 +18,9 @@ from doorstep.events.visits import (
     VisitTerms,
     VisitUnplanned,
 )
-from doorstep.windows import next_opening
 
 from visit_scheduler.appointment import Appointment
+from visit_scheduler.hours import next_notice
 
 OVERDUE = timedelta(hours=24)
 """A visit not started this long after its slot was not made."""
@@ -129,7 +129,7 @@ def _appointed(state: Requested, event: VisitPlanned) -> Planned:
         starts=event.starts,
         ends=event.ends,
     )
-    return Planned(visit=visit, notice_at=next_opening(state.terms.windows, state.plan_at))
+    return Planned(visit=visit, notice_at=next_notice(state.terms, state.plan_at) or state.plan_at)
 
 
 def wake_at(state: State) -> datetime | None:

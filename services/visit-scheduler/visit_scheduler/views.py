@@ -10,9 +10,11 @@ from doorstep.events.visits import (
     NoticeFailed,
     VisitCancelled,
     VisitPlanned,
+    VisitRequested,
     VisitUnplanned,
 )
 from doorstep.service import Committed
+from doorstep.suspension import stopped, stops
 from msgspec.json import encode
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -83,6 +85,11 @@ async def suspended(connection: AsyncConnection, case_id: str) -> bool:
     return bool((await connection.execute(_SUSPENDED, {"case_id": case_id})).scalar_one())
 
 
+async def visits_stopped(connection: AsyncConnection, tenant: str) -> bool:
+    """Whether the tenant has stopped visits, or everything."""
+    return stops((await stopped(connection, [tenant]))[tenant], "visit")
+
+
 def _visit(one: Committed) -> Values:
     row: dict[str, object] = {
         "visit_id": one.stream.id,
@@ -91,6 +98,8 @@ def _visit(one: Committed) -> Values:
         "status": status_of(one.state),
     }
     match one.event:
+        case VisitRequested(terms=terms):
+            row |= {"duties": _joined(terms.duties), "agency": terms.agency}
         case VisitPlanned(starts=starts, ends=ends):
             row |= {"starts": starts, "ends": ends, "collectors": encode(one.event.collectors).decode()}
         case VisitCancelled(reason=reason):
@@ -151,12 +160,12 @@ _AGENTS = text(
         languages = excluded.languages, regions = excluded.regions, active = excluded.active"""
 )
 _VISITS = text(
-    """insert into visit (visit_id, case_id, tenant, status, starts, ends, collectors, reason, remark)
-        select v, c, t, s, b, e, cast(a as jsonb), r, m
+    r"""insert into visit (visit_id, case_id, tenant, status, starts, ends, collectors, reason, remark, duties, agency)
+        select v, c, t, s, b, e, cast(a as jsonb), r, m, coalesce(string_to_array(d, E'\n'), '{}'), g
         from unnest(cast(:visit_id as text[]), cast(:case_id as text[]), cast(:tenant as text[]),
             cast(:status as text[]), cast(:starts as timestamptz[]), cast(:ends as timestamptz[]),
-            cast(:collectors as text[]), cast(:reason as text[]), cast(:remark as text[]))
-            as fresh (v, c, t, s, b, e, a, r, m)
+            cast(:collectors as text[]), cast(:reason as text[]), cast(:remark as text[]), cast(:duties as text[]),
+            cast(:agency as text[])) as fresh (v, c, t, s, b, e, a, r, m, d, g)
     on conflict (visit_id) do update set status = excluded.status,
         starts = coalesce(excluded.starts, visit.starts), ends = coalesce(excluded.ends, visit.ends),
         collectors = coalesce(excluded.collectors, visit.collectors),

@@ -11,10 +11,13 @@ from decimal import Decimal
 from random import Random
 from typing import Literal
 
-from doorstep.demo.portfolio import BANK_ZONE, Payment, Person, Persona, Portfolio
-from doorstep.events.common import Channel, Language
+from doorstep.demo.country import Country
+from doorstep.demo.portfolio import Payment, Person, Persona, Portfolio
+from doorstep.demo.words import WORDS
+from doorstep.events.common import Channel
 
-ReplyKind = Literal["promise", "dispute", "hardship", "wrong-number", "other"]
+BY_LETTER = timedelta(days=2)
+ReplyKind = Literal["promise", "dispute", "complaint", "hardship", "opt-out", "wrong-number", "other"]
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,8 @@ def reaction(
 ) -> Sequence[Reaction]:
     """What follows the `nth` contact, sent on `channel` at `at`: receipt, replies, payments by time."""
     draw = portfolio.draw(person.borrower_id, f"contact/{channel}/{episode}", nth)
-    asked = _Asked(person, draw, nth, episode, at.astimezone(BANK_ZONE), owed)
+    arrives = at + BY_LETTER if channel == "letter" else at
+    asked = _Asked(portfolio.country, person, draw, nth, episode, arrives.astimezone(person.clock), owed)
     receipt = asked.receipt(channel)
     reached = receipt.status in ("delivered", "answered")
     follows = asked.answer() if reached and owed else ()
@@ -92,13 +96,14 @@ def visit_report(
 ) -> Conversation | NoConversation:
     """What the collectors report of the `nth` visit, begun at `at`."""
     draw = portfolio.draw(person.borrower_id, f"visit/{episode}", nth)
-    return _Asked(person, draw, nth, episode, at.astimezone(BANK_ZONE), owed).at_the_door()
+    return _Asked(portfolio.country, person, draw, nth, episode, at.astimezone(person.clock), owed).at_the_door()
 
 
 @dataclass(frozen=True)
 class _Asked:
     """One borrower, asked once."""
 
+    country: Country
     person: Person
     draw: Random
     nth: int
@@ -167,17 +172,18 @@ class _Asked:
         return self.nth >= first and (self.nth - first) % 3 == 0
 
     def _parts(self, share: float) -> Mapping[str, Decimal]:
-        cents = Decimal("0.01")
-        return {loan: (amount * Decimal(share)).quantize(cents) for loan, amount in self.owed.items()}
+        return {loan: (amount * Decimal(share)).quantize(self.country.step) for loan, amount in self.owed.items()}
 
     def _pay(self, share: float, at: datetime) -> Sequence[Payment]:
-        parts = sorted(self._parts(share).items())
-        return [Payment(loan, amount, at + timedelta(minutes=n)) for n, (loan, amount) in enumerate(parts) if amount]
+        parts, currency = sorted(self._parts(share).items()), self.country.currency
+        paid = [Payment(loan, sum_, at + timedelta(minutes=n), currency) for n, (loan, sum_) in enumerate(parts)]
+        return [payment for payment in paid if payment.amount]
 
     def _promise(self, words: str, share: float, in_days: int) -> Reply:
         amount = sum(self._parts(share).values(), Decimal(0))
         due = self.at.date() + timedelta(days=in_days)
-        reply = self._reply("promise", words, date=due.isoformat(), amount=f"{amount:,.2f}")
+        said, currency = f"{amount:,}", self.country.currency
+        reply = self._reply("promise", words, date=due.isoformat(), amount=said, currency=currency)
         return replace(reply, promise_amount=amount, promise_due=due)
 
     def _perhaps(self, words: str, chance: float, after: datetime | None = None) -> Sequence[Reply]:
@@ -259,113 +265,4 @@ _AT_THE_DOOR: Mapping[Persona, _Door] = {
     ),
     "wrong-number": _Door((0.1, 0.0, 0.4), ("cooperative",), ("forgot", "other"), (65, 90), 0.9, 1.0, 0.9),
     "pays-partly": _Door((0.15, 0.0, 0.0), ("cooperative", "neutral"), ("cash-flow",), (50, 75), 0.9, 1.0, 0.7),
-}
-
-WORDS: Mapping[str, Mapping[Language, Sequence[str]]] = {
-    "thanks": {
-        "zh-CN": ("已经还了，谢谢提醒。", "还上了，请查收。", "不好意思忘了，刚刚已还。"),
-        "en": ("Paid just now, thanks for the reminder.", "Sorry, it slipped my mind. It is paid now."),
-    },
-    "noted": {
-        "zh-CN": ("知道了。", "好的，这两天处理。", "在开会，晚点看。"),
-        "en": ("Noted.", "OK, I will look at it this week.", "In a meeting, later please."),
-    },
-    "promise": {
-        "zh-CN": ("发了工资就还，{date}之前还清{amount}元。", "请宽限几天，{date}一定还{amount}元。"),
-        "en": (
-            "I get paid soon and will pay CNY {amount} by {date}.",
-            "Please give me until {date} for the CNY {amount}.",
-        ),
-    },
-    "part": {
-        "zh-CN": ("手头有点紧，先还一部分可以吗？", "我先转一部分，剩下的过些天补上。"),
-        "en": (
-            "Money is tight, I will send a part of it first.",
-            "Paying part now and the rest in some days.",
-        ),
-    },
-    "dispute": {
-        "zh-CN": ("这笔我早就还过了，有转账凭证，请核实。", "金额不对，扣款那天卡里有钱，是你们没扣成功。"),
-        "en": (
-            "I already paid this and have the transfer slip. Please check.",
-            "The amount is wrong: the account was covered on the day and you did not collect it.",
-        ),
-    },
-    "hardship": {
-        "zh-CN": ("我住院了，下个月才能上班，能不能申请延期？", "家里人做手术，积蓄都用了，想申请分期。"),
-        "en": (
-            "I am in hospital and back at work next month only. Can I defer the payment?",
-            "My mother had surgery and our savings are gone. I would like to ask for smaller instalments.",
-        ),
-    },
-    "wrong-number": {
-        "zh-CN": ("你打错了，我不认识这个人。", "这个号码我上个月才办的，别再发了。"),
-        "en": (
-            "Wrong number, I do not know this person.",
-            "I have had this number for a month only. Please stop.",
-        ),
-    },
-    "nobody-home": {
-        "zh-CN": ("敲门无人应答，邻居称白天上班。", "家中无人，未留任何材料。"),
-        "en": (
-            "Nobody opened; a neighbour says they work during the day.",
-            "Nobody home; nothing was left behind.",
-        ),
-    },
-    "refused": {
-        "zh-CN": ("本人开门后表示不愿交谈，我方随即离开。", "隔门拒绝，未入户，已离开。"),
-        "en": (
-            "Opened the door, did not want to talk; we left at once.",
-            "Refused through the door; we left.",
-        ),
-    },
-    "wrong-address": {
-        "zh-CN": ("现住户称租住半年，不认识借款人。", "该户已搬走，物业无新地址。"),
-        "en": (
-            "The tenant has lived here for half a year and does not know the borrower.",
-            "Moved away; no new address.",
-        ),
-    },
-    "at-door-forgot": {
-        "zh-CN": ("本人在家，说换了工资卡忘了存钱，态度配合。", "出差一个多月没看短信，当面确认了金额。"),
-        "en": (
-            "Changed the salary account and forgot to fund the old one; friendly.",
-            "Was travelling and had not read messages; confirmed the amount.",
-        ),
-    },
-    "at-door-cash-flow": {
-        "zh-CN": ("小店货款没收回来，周转不开，愿意分次还。", "公司拖欠两个月工资，等发放后处理。"),
-        "en": (
-            "Runs a small shop, customers pay late; wants to pay in parts.",
-            "The employer owes two months of wages.",
-        ),
-    },
-    "at-door-unemployment": {
-        "zh-CN": ("上月被裁员，正在找工作，靠配偶收入。", "工厂停工，现在打零工，收入不稳定。"),
-        "en": (
-            "Laid off last month and looking for work; lives on the spouse's income.",
-            "The factory is idle; odd jobs only.",
-        ),
-    },
-    "at-door-illness": {
-        "zh-CN": ("本人术后在家休养，出示了出院小结，建议转困难减免。", "长期透析，家属在场，建议停止上门。"),
-        "en": (
-            "Recovering from surgery, showed the discharge letter; suggest hardship terms.",
-            "On dialysis, family present; suggest no further visits.",
-        ),
-    },
-    "at-door-dispute": {
-        "zh-CN": ("坚持已还款并出示转账截图，已告知投诉渠道。", "对罚息有异议，要求书面核对，已记录。"),
-        "en": (
-            "Insists it was paid and showed a transfer; told how to complain.",
-            "Objects to the penalty interest and wants it in writing; noted.",
-        ),
-    },
-    "at-door-other": {
-        "zh-CN": ("称与家人有纠纷，不愿多谈，已留联系方式。", "换了手机号未通知银行，已登记新号码。"),
-        "en": (
-            "A family quarrel, did not want to say more; left our contact.",
-            "Changed numbers without telling the bank; new number noted.",
-        ),
-    },
 }

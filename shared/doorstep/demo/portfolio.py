@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from random import Random
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
 from doorstep.demo import people
+from doorstep.demo.country import Country
+from doorstep.demo.places_china import CHINA
 from doorstep.events.common import Language
 
 Persona = Literal[
@@ -31,12 +33,13 @@ Persona = Literal[
 PERSONAS: tuple[Persona, ...] = get_args(Persona)
 _SHARES = (26, 20, 13, 10, 5, 4, 8, 4, 6, 4)
 """Percent of the borrowers, in the order of PERSONAS."""
-BANK_ZONE = ZoneInfo("Asia/Shanghai")
+BANK_ZONE = CHINA.zone
+"""Of a lender in China, which every portfolio has that names no other country."""
 
 
 @dataclass(frozen=True)
 class Person:
-    """A borrower, and how this person behaves (`persona`). `number` counts from 0."""
+    """A borrower, and how this person behaves (`persona`). `number` counts from 0; `clock` is the one lived by."""
 
     number: int
     borrower_id: str
@@ -47,12 +50,13 @@ class Person:
     persona: Persona
     place_known: bool
     """Whether the bank knows region and time zone."""
+    clock: ZoneInfo
 
 
 @dataclass(frozen=True)
 class Loan:
-    """One loan that falls behind on `overdue_since`; each instalment (of the currency, two decimals) that
-    falls due while it is behind is missed too."""
+    """One loan that falls behind on `overdue_since`; each instalment that falls due while it is behind is missed
+    too. Sums are in the country's currency."""
 
     loan_id: str
     borrower: Person
@@ -81,20 +85,18 @@ class Owed:
     since: date
 
 
-def bank_day(at: datetime) -> date:
-    """The bank's business date at that instant: Beijing's, wherever the borrower lives."""
-    return at.astimezone(BANK_ZONE).date()
-
-
 @dataclass(frozen=True)
 class Portfolio:
-    """`borrowers` people whose loans fall behind in the `days` from `start`; a third were behind before."""
+    """`borrowers` people of `country` whose loans fall behind in the `days` from `start`; a third were behind before.
+    `eventful`: holds, consents, blocked hours and bounced payments occur, which the plain demo does without."""
 
     seed: int
     borrowers: int
     days: int
     start: date
     tenant: str = "acme"
+    country: Country = CHINA
+    eventful: bool = False
 
     @cached_property
     def people(self) -> Sequence[Person]:
@@ -104,54 +106,64 @@ class Portfolio:
     @cached_property
     def loans(self) -> Mapping[str, Loan]:
         """Every loan, by its id."""
-        return {loan.loan_id: loan for person in self.people for loan in self.loans_of(person)}
+        return {loan.loan_id: loan for loans in self.loans_by_borrower.values() for loan in loans}
+
+    @cached_property
+    def loans_by_borrower(self) -> Mapping[str, Sequence[Loan]]:
+        """Every borrower's loans."""
+        return {person.borrower_id: self.loans_of(person) for person in self.people}
 
     def person(self, number: int) -> Person:
         """The borrower with that number; a few live with, and share the telephone of, the one before."""
         household = number - 1 if self._joins(number) else number
         draw, house = self.draw(number, "person"), self.draw(household, "home")
-        language: Language = "en" if house.random() < 0.06 else "zh-CN"
-        surname = None if language == "en" else people.surname_of(house)
+        language = people.language(house, self.country)
+        surname = people.surname_of(house, self.country) if language == self.country.language else None
+        name = people.name(draw, language, surname, self.country)
+        home = people.home(house, language, self.country)
         return Person(
             number,
             f"C-{100_000 + number}",
-            people.name(draw, language, surname),
-            people.phone(household + self.draw("portfolio", "phones").randrange(10_000)),
-            people.home(house, language),
+            name,
+            people.phone(household + self._first_phone, self.country),
+            home,
             language,
             draw.choices(PERSONAS, _SHARES)[0],
             draw.random() >= 0.04,
+            self.country.zone if self.country.one_clock else ZoneInfo(home.city.time_zone),
         )
+
+    def bank_day(self, at: datetime) -> date:
+        """The bank's business date at that instant, wherever the borrower lives."""
+        return at.astimezone(self.country.zone).date()
 
     def loans_of(self, person: Person) -> Sequence[Loan]:
         """One to three loans, each of another product."""
         draw = self.draw(person.borrower_id, "loans")
         count = draw.choices((1, 2, 3), (74, 20, 6))[0]
         kinds = draw.sample(_PRODUCTS, count, counts=_FREQUENT)
-        first = self._behind_since(draw)
+        first = self._long_behind(person) or self._behind_since(draw)
         last = max(first, self.start + timedelta(days=self.days - 1))
         behind = [first, *(min(first + timedelta(days=draw.randint(2, 20)), last) for _ in kinds[1:])]
         return [
-            _loan(draw, person, number, product, since)
+            _loan(draw, person, self.country, number, product, since)
             for number, (product, since) in enumerate(dict(zip(kinds, behind, strict=True)).items(), 1)
         ]
 
     def owed(self, loan: Loan, day: date, payments: Iterable[Payment]) -> Owed | None:
         """What is overdue of `loan` at the end of `day` after `payments`; None when nothing is."""
-        paid = sorted((bank_day(p.at), p.amount) for p in payments if p.loan_id == loan.loan_id)
-        missed: list[Owed] = []
-        for number, due in enumerate(_instalment_days(loan, day)):
-            missed = _after(missed, [amount for at, amount in paid if at < due])
-            paid = [(at, amount) for at, amount in paid if at >= due]
-            if number == 0 or missed or self._falls_behind_again(loan, number):
-                missed = [*missed, Owed(loan.instalment, due)]
-        missed = _after(missed, [amount for at, amount in paid if at <= day])
-        return Owed(sum((m.amount for m in missed), Decimal(0)), missed[0].since) if missed else None
+        if day < loan.overdue_since:
+            return None
+        made = ((self.bank_day(p.at), p.amount) for p in payments if p.loan_id == loan.loan_id)
+        paid = tuple(sorted(one for one in made if one[0] <= day))
+        instalments = 1 + (day - loan.overdue_since) // EVERY
+        relapses = loan.borrower.persona == "relapses"
+        return _owed(loan.overdue_since, loan.instalment, instalments, paid, relapses=relapses)
 
     def owed_by(self, person: Person, day: date, payments: Iterable[Payment]) -> Mapping[str, Decimal]:
         """What `person` owes at the end of `day`, by loan."""
         made = list(payments)
-        found = {loan.loan_id: self.owed(loan, day, made) for loan in self.loans_of(person)}
+        found = {loan.loan_id: self.owed(loan, day, made) for loan in self.loans_by_borrower[person.borrower_id]}
         return {loan_id: owed.amount for loan_id, owed in found.items() if owed is not None}
 
     def snapshot_rows(self, day: date, payments: Iterable[Payment]) -> list[dict[str, str]]:
@@ -160,13 +172,17 @@ class Portfolio:
         paid: dict[str, Decimal] = defaultdict(Decimal)
         for payment in payments:
             by_loan[payment.loan_id].append(payment)
-            paid[payment.loan_id] += payment.amount if bank_day(payment.at) <= day else 0
-        found = ((loan, self.owed(loan, day, by_loan[loan.loan_id])) for loan in self.loans.values())
+            paid[payment.loan_id] += payment.amount if self.bank_day(payment.at) <= day else 0
+        found = ((loan, self.owed(loan, day, by_loan.get(loan.loan_id, ()))) for loan in self.loans.values())
         return [self._row(loan, owed, paid[loan.loan_id], day) for loan, owed in found if owed is not None]
 
     def draw(self, whose: object, what: str, nth: int = 0) -> Random:
         """The source of chance for one thing alone, so that the order of asking does not matter."""
         return Random(f"{self.seed}/{whose}/{what}/{nth}")
+
+    @cached_property
+    def _first_phone(self) -> int:
+        return self.draw("portfolio", "phones").randrange(10_000)
 
     def _joins(self, number: int) -> bool:
         """Whether this borrower belongs to the household of the one before, who then heads it."""
@@ -175,13 +191,16 @@ class Portfolio:
     def _drawn_to(self, number: int) -> bool:
         return number > 0 and self.draw(number, "family").random() < 0.05
 
+    def _long_behind(self, person: Person) -> date | None:
+        """Of eventful portfolios a few were behind for months before they came to us."""
+        draw = self.draw(person.borrower_id, "long")
+        long = self.eventful and draw.random() < 0.08
+        return self.start - timedelta(days=draw.randint(50, 110)) if long else None
+
     def _behind_since(self, draw: Random) -> date:
         if draw.random() < 0.35:
             return self.start - timedelta(days=min(int(draw.expovariate(1 / 12)), 75))
         return self.start + timedelta(days=draw.randrange(max(self.days, 1)))
-
-    def _falls_behind_again(self, loan: Loan, number: int) -> bool:
-        return loan.borrower.persona == "relapses" and number == 1
 
     def _row(self, loan: Loan, owed: Owed, paid: Decimal, day: date) -> dict[str, str]:
         who = loan.borrower
@@ -199,8 +218,8 @@ class Portfolio:
             "language": who.language,
             "product": loan.product,
             "currency": loan.currency,
-            "principal_outstanding": f"{max(loan.principal - paid, owed.amount):.2f}",
-            "amount_overdue": f"{owed.amount:.2f}",
+            "principal_outstanding": str(max(loan.principal - paid, owed.amount)),
+            "amount_overdue": str(owed.amount),
             "overdue_since": owed.since.isoformat(),
             "business_date": day.isoformat(),
         }
@@ -225,29 +244,39 @@ _FREQUENT = (5, 4, 1, 1)
 _YEARLY_RATE = {"consumer": 0.146, "card": 0.18, "auto": 0.072, "mortgage": 0.036}
 
 
-def _loan(draw: Random, person: Person, number: int, product: _Product, since: date) -> Loan:
+EVERY = timedelta(days=30)
+"""An instalment falls due this long after the one before."""
+
+
+def _loan(draw: Random, person: Person, country: Country, number: int, product: _Product, since: date) -> Loan:
     principal = round(draw.lognormvariate(0, product.spread) * product.median, -2) + 500
     months, rate = draw.choice(product.months), _YEARLY_RATE[product.name] / 12
     instalment = principal * rate / (1 - (1 + rate) ** -months)
-    loan_id = f"{product.prefix}-{person.number + 100_000}-{number}"
-    cents = Decimal("0.01")
     return Loan(
-        loan_id,
+        f"{product.prefix}-{person.number + 100_000}-{number}",
         person,
         product.name,
-        "CNY",
-        Decimal(principal).quantize(cents),
-        Decimal(instalment).quantize(cents),
+        country.currency,
+        country.sum(Decimal(principal)),
+        country.sum(Decimal(instalment)),
         since,
     )
 
 
-def _instalment_days(loan: Loan, until: date) -> Iterable[date]:
-    """The first days past due of the instalments from the first missed one on: every 30 days."""
-    day = loan.overdue_since
-    while day <= until:
-        yield day
-        day += timedelta(days=30)
+# Asked again every day of a year for the same loan, of which little has changed since the day before.
+@lru_cache(maxsize=65_536)
+def _owed(
+    since: date, instalment: Decimal, instalments: int, paid: Sequence[tuple[date, Decimal]], *, relapses: bool
+) -> Owed | None:
+    missed: list[Owed] = []
+    for number in range(instalments):
+        due = since + number * EVERY
+        missed = _after(missed, [amount for at, amount in paid if at < due])
+        paid = [(at, amount) for at, amount in paid if at >= due]
+        if number == 0 or missed or (relapses and number == 1):
+            missed = [*missed, Owed(instalment, due)]
+    missed = _after(missed, [amount for _, amount in paid])
+    return Owed(sum((one.amount for one in missed), Decimal(0)), missed[0].since) if missed else None
 
 
 def _after(missed: Sequence[Owed], payments: Iterable[Decimal]) -> list[Owed]:

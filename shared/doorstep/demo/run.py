@@ -6,9 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from datetime import time as clock_time
-from functools import partial
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,135 +15,21 @@ from sqlalchemy import text
 
 from doorstep.bus.postgres import PostgresBus
 from doorstep.clock import SimulatedClock
-from doorstep.demo.personas import Conversation, NoConversation, Reaction, Receipt, Reply, reaction, visit_report
-from doorstep.demo.portfolio import BANK_ZONE, Payment, Person, Portfolio
-from doorstep.demo.world import ListeningGateway, World
+from doorstep.demo.country import Country
+from doorstep.demo.places import COUNTRIES, Jurisdiction
+from doorstep.demo.portfolio import Portfolio
+from doorstep.demo.town import FILE_ARRIVES, Town
+from doorstep.demo.world import ROUND, Ears, ListeningGateway
 from doorstep.embedded import Embedded, Secrets
 from doorstep.envelope import Envelope, decode
-from doorstep.events.intake import PaymentReceived, PaymentReceivedFact
 from doorstep.events.registry import INTAKE
-from doorstep.gateway import Message
 from doorstep.simulation import Simulation
 
+__all__ = ["FILE_ARRIVES", "START", "Progress", "Staged", "Summary", "Town", "published", "staged", "summarize"]
+
 START = date(2026, 1, 5)
-FILE_ARRIVES = clock_time(6)
-"""The bank's end-of-day file comes at six the next morning."""
 
 Progress = Callable[[int, int, Counter[str]], None]
-
-
-class Town(World):
-    """Borrowers as the portfolio's personas have them."""
-
-    def __init__(
-        self, portfolio: Portfolio, doorstep: Embedded, gateway: ListeningGateway, clock: SimulatedClock
-    ) -> None:
-        super().__init__(doorstep, gateway, clock, portfolio.tenant)
-        self._portfolio = portfolio
-        self._payments: list[Payment] = []
-        self._contacts: Counter[str] = Counter()
-        self._visits: Counter[str] = Counter()
-        tokens = self.doorstep.tokens
-        self._who = {tokens.case_id(self.tenant, person.borrower_id): person for person in portfolio.people}
-
-    async def open(self) -> None:
-        """Hire collectors, and put every day's file on the agenda."""
-        certified = self._portfolio.start + timedelta(days=365)
-        await self.register_agents(max(8, self._portfolio.borrowers // 20), ("安信调解", "和谐服务"), certified)
-        for number in range(self._portfolio.days):
-            day = self._portfolio.start + timedelta(days=number)
-            arrives = datetime.combine(day + timedelta(days=1), FILE_ARRIVES, BANK_ZONE).astimezone(UTC)
-            self.at(arrives, partial(self._file, day))
-
-    async def _file(self, day: date) -> None:
-        await self.snapshot(self._portfolio.snapshot_rows(day, self._payments), day)
-
-    async def heard_contact(self, message: Message) -> None:
-        """The borrower reads it, or does not."""
-        person, now = self._who[message.case_id], self.clock.now()
-        self._contacts[message.case_id] += 1
-        reactions = reaction(
-            self._portfolio,
-            person,
-            channel=message.channel,
-            nth=self._contacts[message.case_id],
-            at=now,
-            owed=self._owed(person),
-        )
-        for number, one in enumerate(reactions):
-            self.told(one.at, partial(self._react, person, message.idempotency_key, number, one))
-
-    async def visited(self, visit: dict[str, Any], at: datetime) -> None:
-        """The door opens, or does not."""
-        case_id = visit["case_id"]
-        person = self._who[case_id]
-        self._visits[case_id] += 1
-        found = visit_report(self._portfolio, person, nth=self._visits[case_id], at=at, owed=self._owed(person))
-        match found:
-            case NoConversation(reason=reason, notes=notes):
-                await self.report(visit, at, outcome="failed", reason=reason, notes=notes)
-            case Conversation():
-                promised = found.promise_due and {
-                    "promise_due": found.promise_due.isoformat(),
-                    "promise_amount": _amount(found.promise_amount),
-                }
-                await self.report(
-                    visit,
-                    at,
-                    outcome="completed",
-                    attitude=found.attitude,
-                    willingness=found.willingness,
-                    cause=found.cause,
-                    notes=found.notes,
-                    **(promised or {}),
-                )
-                for number, payment in enumerate(found.payments):
-                    self.told(payment.at, partial(self._pay, person, f"{visit['visit_id']}/{number}", payment))
-
-    async def _react(self, person: Person, permit_id: str, number: int, one: Reaction) -> None:
-        match one:
-            case Receipt(at=at, status=status):
-                body: dict[str, Any] = {"status": status, "at": at.isoformat()}
-                await self.call("POST", f"/reminder/contacts/{permit_id}/receipts", "provider", json=body)
-            case Reply():
-                body = {
-                    "reply_id": f"{permit_id}-{number}",
-                    "kind": one.kind,
-                    "at": one.at.isoformat(),
-                    "text": one.text,
-                    "promise_due": one.promise_due and one.promise_due.isoformat(),
-                    "promise_amount": _amount(one.promise_amount),
-                }
-                await self.call("POST", f"/reminder/contacts/{permit_id}/replies", "provider", json=body)
-            case Payment():
-                await self._pay(person, f"{permit_id}/{number}", one)
-
-    async def _pay(self, person: Person, what: str, payment: Payment) -> None:
-        self._payments.append(payment)
-        data = PaymentReceived(
-            loan_id=payment.loan_id,
-            borrower_id=person.borrower_id,
-            amount=f"{payment.amount:.2f}",
-            currency=payment.currency,
-            paid_on=payment.at.astimezone(BANK_ZONE).date(),
-        )
-        await self.publish(
-            PaymentReceivedFact(
-                id=self.fact_id("payment", what, payment.loan_id),
-                source=f"/bank/{self.tenant}/core",
-                time=payment.at,
-                tenant=self.tenant,
-                data=data,
-            )
-        )
-
-    def _owed(self, person: Person) -> Any:
-        today = self.clock.now().astimezone(BANK_ZONE).date()
-        return self._portfolio.owed_by(person, today, self._payments)
-
-
-def _amount(amount: Any) -> str | None:
-    return None if amount is None else f"{amount:.2f}"
 
 
 @dataclass
@@ -232,25 +116,46 @@ class Staged:
 
 
 @asynccontextmanager
-async def staged(folder: Path, *, borrowers: int, days: int, seed: int) -> AsyncIterator[Staged]:
-    """Everything set up in `folder`, which is emptied first."""
+async def staged(
+    folder: Path,
+    *,
+    borrowers: int,
+    days: int,
+    seed: int,
+    jurisdiction: Jurisdiction = "cn",
+    eventful: bool = False,
+    gateway: Ears | None = None,
+    every: timedelta = ROUND,
+    terse: bool = False,
+) -> AsyncIterator[Staged]:
+    """Everything set up in `folder`, which is emptied first. See Portfolio, World and Town for the rest."""
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
-    portfolio = Portfolio(seed=seed, borrowers=borrowers, days=days, start=START)
-    opens = datetime.combine(START, FILE_ARRIVES, BANK_ZONE)
+    country = COUNTRIES[jurisdiction]
+    portfolio = Portfolio(seed=seed, borrowers=borrowers, days=days, start=START, country=country, eventful=eventful)
+    opens = datetime.combine(START, FILE_ARRIVES, country.zone)
     clock = SimulatedClock(opens)
-    gateway = ListeningGateway(folder / "gateway")
+    ears: Ears = gateway or ListeningGateway(folder / "gateway")
     doorstep = Embedded(folder, Secrets.from_seed(seed).keep(folder), durable=False)
-    await doorstep.start(clock=clock, gateway=gateway, sole=True)
-    town = Town(portfolio, doorstep, gateway, clock)
+    await doorstep.start(clock=clock, gateway=ears, sole=True, **_policy(folder, portfolio.tenant, country))
+    town = Town(portfolio, doorstep, ears, clock, every, terse=terse)
     await town.open()
     simulation = Simulation([*doorstep.services, town], clock)
     try:
         yield Staged(doorstep, simulation, clock, town, opens + timedelta(days=days, hours=12))
     finally:
-        await town.close()
         await doorstep.close()
+
+
+def _policy(folder: Path, tenant: str, country: Country) -> dict[str, Any]:
+    """The setting that makes `country` the tenant's home; China is without one."""
+    if country.code == "CN":
+        return {}
+    policy = folder / "policy"
+    policy.mkdir()
+    (policy / "tenants.yaml").write_text(f"{tenant}: {{home: {country.code}}}\n")
+    return {"policy_folder": policy}
 
 
 async def published(doorstep: Embedded) -> AsyncIterator[tuple[str, bytes]]:

@@ -15,27 +15,37 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from doorstep import app as http
+from doorstep.demo.places import COUNTRIES, Jurisdiction
 from doorstep.demo.run import Summary, staged, summarize
 from doorstep.embedded import Embedded
+from doorstep.events.common import Language
 
 HOME = "/audit/"
-LANGUAGE = "zh-CN"
 
 
 async def demo(
-    folder: Path, borrowers: int, days: int, seed: int, dump: Path | None, port: int | None, *, as_json: bool
+    folder: Path,
+    borrowers: int,
+    days: int,
+    seed: int,
+    dump: Path | None,
+    port: int | None,
+    *,
+    jurisdiction: Jurisdiction = "cn",
+    as_json: bool,
 ) -> None:
     """Run it and show it. Stays up on `port` unless that is None. With `as_json` the last line of standard
     output is the summary as JSON and everything else goes to standard error."""
     console = Console(stderr=as_json)
     started = time.monotonic()
-    async with staged(folder, borrowers=borrowers, days=days, seed=seed) as stage:
+    asked: dict[str, Any] = {"jurisdiction": jurisdiction, "eventful": jurisdiction != "cn"}
+    async with staged(folder, borrowers=borrowers, days=days, seed=seed, **asked) as stage:
         with _progress(console, days) as moved:
             await stage.run(moved)
         summary = await summarize(stage.doorstep, started, dump)
         console.print(_table(summary, borrowers, days, seed))
         if not as_json:
-            await _case(console, stage.doorstep, summary.most_told())
+            await _case(console, stage.doorstep, summary.most_told(), COUNTRIES[jurisdiction].language)
         else:
             line = {"borrowers": borrowers, "days": days, "seed": seed, **summary.as_dict()}
             print(msgspec.json.encode(line).decode(), flush=True)  # noqa: T201
@@ -89,11 +99,11 @@ def _table(summary: Summary, borrowers: int, days: int, seed: int) -> Table:
     return table
 
 
-async def _case(console: Console, doorstep: Embedded, case_id: str) -> None:
+async def _case(console: Console, doorstep: Embedded, case_id: str, language: Language) -> None:
     api = http.build(doorstep.services, doorstep.access, drive=False)
     headers = {"authorization": f"Bearer {doorstep.token('demo', 'viewer')}"}
     async with httpx.AsyncClient(transport=ASGITransport(api), base_url="http://doorstep", headers=headers) as client:
-        answer = await client.get(f"/audit/cases/{case_id}/timeline", params={"lang": LANGUAGE})
+        answer = await client.get(f"/audit/cases/{case_id}/timeline", params={"lang": language})
     table = Table("when", "who", Column("what", overflow="fold"), title=f"case {case_id}")
     for line in answer.json()["lines"]:
         table.add_row(*_cells(line))

@@ -9,10 +9,9 @@ import itertools
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
-import httpx
-from httpx import ASGITransport
+import msgspec
 
 from doorstep import app
 from doorstep.access import Role
@@ -20,9 +19,10 @@ from doorstep.bus.interface import Outgoing
 from doorstep.clock import SimulatedClock
 from doorstep.embedded import Embedded
 from doorstep.envelope import derived_id
+from doorstep.events.common import Language
 from doorstep.events.intake import Fact, encode_fact, loan_key
 from doorstep.events.registry import INTAKE
-from doorstep.gateway import FileGateway, Message, Receipt
+from doorstep.gateway import FileGateway, Gateway, Message, Receipt
 from doorstep.intake.rows import parse
 from doorstep.intake.snapshot import collect
 from doorstep.runtime import NEVER
@@ -31,8 +31,14 @@ ROUND = timedelta(minutes=30)
 Action = Callable[[], Awaitable[object]]
 
 
+class Ears(Gateway, Protocol):
+    """A gateway with the borrowers' ears at it: what was `heard` since somebody last took it away."""
+
+    heard: list[Message]
+
+
 class ListeningGateway(FileGateway):
-    """The file gateway, with the borrowers' ears at it."""
+    """The file gateway, with ears."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -45,26 +51,54 @@ class ListeningGateway(FileGateway):
         return receipt
 
 
-class World:
-    """Subclass it with what a message, and a visit, leads to."""
+class MemoryGateway:
+    """Keeps nothing but the keys, for runs of so many messages that files would take most of the time."""
 
-    def __init__(self, doorstep: Embedded, gateway: ListeningGateway, clock: SimulatedClock, tenant: str) -> None:
+    name = "memory"
+    dedupes = True
+    can_find = True
+
+    def __init__(self) -> None:
+        self.heard: list[Message] = []
+        self._taken: set[str] = set()
+
+    async def send(self, message: Message) -> Receipt:
+        """Takes everything; what it had before is not heard again."""
+        if message.idempotency_key not in self._taken:
+            self._taken.add(message.idempotency_key)
+            self.heard.append(message)
+        return self._receipt(message.idempotency_key)
+
+    async def find(self, idempotency_key: str) -> Receipt | None:
+        """The receipt, if it had the message."""
+        return self._receipt(idempotency_key) if idempotency_key in self._taken else None
+
+    def _receipt(self, idempotency_key: str) -> Receipt:
+        return Receipt(status="accepted", provider_message_id=f"memory-{idempotency_key}")
+
+
+class World:
+    """Subclass it with what a message, and a visit, leads to. Providers, and the bank's core, pass on what they have
+    `every` so often."""
+
+    def __init__(
+        self, doorstep: Embedded, gateway: Ears, clock: SimulatedClock, tenant: str, every: timedelta = ROUND
+    ) -> None:
         self.doorstep = doorstep
         self.clock = clock
         self.tenant = tenant
         self.counts: Counter[str] = Counter()
         self._gateway = gateway
+        self._every = every
         self._agenda: list[tuple[datetime, int, Action]] = []
         self._order = itertools.count()
         self._app = app.build(doorstep.services, doorstep.access, drive=False)
-        self._client = httpx.AsyncClient(transport=ASGITransport(self._app), base_url="http://doorstep")
         self._tokens = {role: doorstep.token(f"demo-{role}", role) for role in _ROLES}
 
     def told(self, when: datetime, action: Action) -> None:
-        """Put the news of what happens at `when` on the agenda. Providers and the bank's core pass on what
-        they have every half hour."""
-        since = (when - datetime.min.replace(tzinfo=UTC)) % ROUND
-        self.at(when + (ROUND - since) % ROUND, action)
+        """Put the news of what happens at `when` on the agenda."""
+        since = (when - datetime.min.replace(tzinfo=UTC)) % self._every
+        self.at(when + (self._every - since) % self._every, action)
 
     def at(self, when: datetime, action: Action) -> None:
         """Put `action` on the agenda; what lies in the past happens now."""
@@ -89,24 +123,30 @@ class World:
         """The world reads nothing."""
         return 0
 
-    async def close(self) -> None:
-        """Hang up."""
-        await self._client.aclose()
-
     async def heard_contact(self, message: Message) -> None:
         """A message reached a borrower's phone."""
 
     async def visited(self, visit: dict[str, Any], at: datetime) -> None:
         """The collectors have rung the bell."""
 
-    async def register_agents(self, count: int, agencies: Sequence[str], certified_until: date) -> None:
-        """`count` collectors, evenly over `agencies`, who go everywhere."""
+    async def register_agents(
+        self,
+        count: int,
+        agencies: Sequence[str],
+        certified_until: date,
+        *,
+        languages: Sequence[Language] = ("zh-CN", "en"),
+        regions: Sequence[str] = (),
+    ) -> None:
+        """`count` collectors, evenly over `agencies`. Those of the first go everywhere, the others to `regions` (none:
+        everywhere too)."""
         for number in range(count):
             body = {
                 "tenant": self.tenant,
                 "agency": agencies[number % len(agencies)],
                 "certified_until": certified_until.isoformat(),
-                "languages": ["zh-CN", "en"],
+                "languages": list(languages),
+                **({"regions": list(regions)} if number % len(agencies) and regions else {}),
             }
             await self.call("PUT", f"/visit-scheduler/agents/agent-{number:03d}", "operator", json=body)
 
@@ -127,14 +167,14 @@ class World:
         await self.doorstep.bus.publish([Outgoing(INTAKE, key, encode_fact(fact))])
 
     async def call(self, method: str, path: str, role: Role, **more: Any) -> Any:
-        """One API call. A refusal (409) is an answer, other errors are ours."""
-        headers = {"authorization": f"Bearer {self._tokens[role]}"}
-        response = await self._client.request(method, path, headers=headers, **more)
-        if response.status_code == 409:
+        """One API call, with `json` where it has a body. A refusal (409) is an answer, other errors are ours."""
+        status, answer = await _request(self._app, method, path, self._tokens[role], more.get("json"))
+        if status == 409:
             self.counts["refused"] += 1
             return None
-        response.raise_for_status()
-        return response.json()
+        if status >= 400:
+            raise RuntimeError(f"{method} {path} as {role}: {status} {answer.decode(errors='replace')}")
+        return msgspec.json.decode(answer) if answer else None
 
     async def _hear(self, message: Message) -> None:
         visit_id, notice, _ = message.idempotency_key.partition("-notice")
@@ -171,4 +211,33 @@ class World:
         return derived_id("fact", self.tenant, *(str(part) for part in parts))
 
 
-_ROLES: tuple[Role, ...] = ("viewer", "operator", "agent", "provider")
+async def _request(api: Any, method: str, path: str, token: str, json: Any) -> tuple[int, bytes]:
+    """The status and body of an answer. A client library would spend more time on a call than the API does, and a year
+    has tens of thousands."""
+    scope: dict[str, Any] = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"authorization", f"Bearer {token}".encode()), (b"content-type", b"application/json")],
+    }
+    status, parts = 500, []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"" if json is None else msgspec.json.encode(json)}
+
+    async def send(message: dict[str, Any]) -> None:
+        nonlocal status
+        status = message.get("status", status)
+        parts.append(message.get("body", b""))
+
+    await api(scope, receive, send)
+    return status, b"".join(parts)
+
+
+_ROLES: tuple[Role, ...] = ("viewer", "operator", "compliance", "agent", "provider")

@@ -16,7 +16,11 @@ __all__ = [
     "Instant",
     "Language",
     "Money",
+    "Override",
+    "PackRef",
     "Sealed",
+    "Span",
+    "StrategyRef",
     "Verdict",
     "Windows",
 ]
@@ -36,7 +40,8 @@ class Sealed(msgspec.Struct, frozen=True):
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one rule said of one contact or visit, and why, in English and in Chinese. Only `must` and `should`
-    rules, and the tenant's own `policy`, can refuse; a `draft` advises."""
+    rules, and the tenant's own `policy`, can refuse; a `draft` advises. `pack` is whose rule it is; empty: ours,
+    the same everywhere."""
 
     rule: str
     allowed: bool
@@ -46,10 +51,50 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     detail: str
     detail_zh: str
     earliest_next: datetime | None = None
+    pack: str = ""
+
+    def refuses(self) -> bool:
+        """Whether this verdict alone forbids."""
+        return not self.allowed and self.status != "draft"
 
 
-class Inputs(msgspec.Struct, frozen=True, kw_only=True):
-    """What a decision was made from, as recorded before its instant."""
+class PackRef(msgspec.Struct, frozen=True):
+    """A rule pack as it was: `hash` is the SHA-256 of its content."""
+
+    id: str
+    version: str
+    hash: str
+
+
+class StrategyRef(msgspec.Struct, frozen=True, kw_only=True):
+    """The decision graph that chose the step: the SHA-256 of its files, the engine's version, and the `path` through
+    it, a node and its rule at a time."""
+
+    graph: str
+    hash: str
+    engine: str
+    path: tuple[str, ...]
+
+
+class Override(msgspec.Struct, frozen=True, kw_only=True):
+    """A person chose the step, and a second person agreed."""
+
+    override_id: str
+    by: str
+    approved_by: str
+    reason: str
+
+
+class Span(msgspec.Struct, frozen=True):
+    """From `starts` up to, not including, `ends`."""
+
+    starts: Instant
+    ends: Instant
+
+
+class Inputs(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a decision was made from, as recorded before its instant. `reasons` are the codes behind
+    `willingness`, `countries` those whose rules were asked, `facts_age` the days since the last business date."""
 
     dpd: int
     bucket: str
@@ -60,6 +105,14 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     contacts_today: int
     unanswered: int
     willingness: int
+    reasons: tuple[str, ...] = ()
+    stage: str = ""
+    products: tuple[str, ...] = ()
+    segment: str | None = None
+    countries: tuple[str, ...] = ()
+    facts_age: int = 0
+    holds: tuple[str, ...] = ()
+    consents: tuple[str, ...] = ()
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -68,11 +121,11 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     decision_id: str
     step: str
-    pack: str
-    pack_version: str
-    pack_hash: str
+    packs: tuple[PackRef, ...]
     inputs: Inputs
     verdicts: tuple[Verdict, ...]
+    strategy: StrategyRef | None = None
+    override: Override | None = None
     earliest_next: datetime | None = None
 
 

@@ -4,18 +4,43 @@
 decision falls when a message happens to arrive, only then.
 """
 
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
-from doorstep.events.common import Channel, Decision, Instant, Language, Money, Sealed, Windows
-from doorstep.events.registry import ESCALATION, LOANS, Event, event
+import msgspec
 
-HoldKind = Literal["dispute", "complaint", "hardship", "cease-contact", "wrong-number"]
+from doorstep.events.common import Channel, Decision, Instant, Language, Money, Sealed, Span, Windows
+from doorstep.events.registry import ESCALATION, LOANS, Event, event, upcast
+
+HoldKind = Literal[
+    "dispute",
+    "complaint",
+    "hardship",
+    "cease-contact",
+    "wrong-number",
+    "attorney",
+    "bereavement",
+    "disaster",
+    "vulnerability",
+    "family-event",
+]
+ConsentKind = Literal["hours", "place"]
+Way = Literal["sms", "voice", "email", "push", "letter", "visit"]
+"""A channel, or a visit."""
 Outcome = Literal["sent", "not-sent", "failed", "unknown", "delivered", "answered", "no-answer", "undeliverable"]
 VisitOutcome = Literal["noticed", "started", "completed", "failed", "not-made"]
-Purpose = Literal["reminder", "firm-reminder", "promise-reminder", "promise-broken"]
-CancelReason = Literal["payment", "cure", "hold", "suspended"]
+Purpose = Literal[
+    "reminder", "firm-reminder", "promise-reminder", "promise-broken", "collection-notice", "validation-notice"
+]
+CancelReason = Literal["payment", "cure", "hold", "suspended", "consent"]
+
+
+Duty = Literal[
+    "show-identity", "show-authorisation", "record-throughout", "no-entry-without-consent", "take-no-money",
+    "explain-purpose", "leave-when-asked",
+]  # fmt: skip
+"""What collectors have to do at the door."""
 
 
 @event("doorstep.loan.overdue-recorded", topic=LOANS)
@@ -43,6 +68,7 @@ class LoanOverdueRecorded(Event, frozen=True):
     said_at: Instant | None = None
     assess_at: Instant | None = None
     late: bool = False
+    segment: str | None = None
 
 
 @event("doorstep.loan.cure-recorded", topic=LOANS)
@@ -73,12 +99,51 @@ class PaymentRecorded(Event, frozen=True):
     late: bool = False
 
 
+@event("doorstep.loan.payment-reversal-recorded", topic=LOANS)
+class PaymentReversalRecorded(Event, frozen=True):
+    """A payment did not stand, such as a debit that bounced: from here on it counts as never made."""
+
+    fact_id: str
+    source: str
+    loan_id: str
+    payment_id: str
+    reversed_on: date
+    original: Sealed
+    assess_at: Instant | None = None
+
+
 @event("doorstep.case.opened", topic=ESCALATION)
 class CaseOpened(Event, frozen=True):
-    """The borrower has an overdue loan. Episode 1 opens a case, later ones open it again."""
+    """The borrower has an overdue loan. Episode 1 opens a case, later ones open it again. `after_reversal`: because
+    a payment did not stand."""
 
     episode: int
     business_date: date
+    after_reversal: bool = False
+
+
+Aspect = Literal["overdue", "dpd", "amount", "payment-pending"]
+Cause = Literal["late-fact", "backdated-payment", "reversal"]
+
+
+class Change(msgspec.Struct, frozen=True):
+    """`what` was `was` and is `now`, in plain figures."""
+
+    what: Aspect
+    was: str
+    now: str
+
+
+@event("doorstep.case.reevaluated", topic=ESCALATION)
+class CaseReevaluated(Event, frozen=True):
+    """Something the bank said late, or took back, changed what is known of a day in the past. `changes` say what is
+    seen otherwise now; `decisions` were made from `effective` on, without knowing it, and stand as they were."""
+
+    fact_id: str
+    cause: Cause
+    effective: date
+    changes: tuple[Change, ...] = ()
+    decisions: tuple[str, ...] = ()
 
 
 @event("doorstep.case.cured", topic=ESCALATION)
@@ -95,13 +160,14 @@ class CaseAssessed(Event, frozen=True):
 
     dpd: int
     amount_overdue: Money | None
-    reason: Literal["not-due", "same-denial", "nothing-owed", "closed"]
+    reason: Literal["not-due", "same-denial", "nothing-owed", "closed", "no-step"]
     assess_at: Instant | None = None
 
 
-@event("doorstep.contact.permitted", topic=ESCALATION)
+@event("doorstep.contact.permitted", topic=ESCALATION, version=2)
 class ContactPermitted(Event, frozen=True):
-    """One contact on one channel, inside `windows`, until `valid_until`. Nothing goes out without one."""
+    """One contact on one channel, inside `windows`, until `valid_until`. Nothing goes out without one. `first`: of
+    this episode. The tokens are those the caps per number and address count by."""
 
     permit_id: str
     channel: Channel
@@ -115,9 +181,13 @@ class ContactPermitted(Event, frozen=True):
     personal: Sealed
     region: str | None = None
     assess_at: Instant | None = None
+    first: bool = False
+    phone_token: str | None = None
+    address_token: str | None = None
+    agency: str | None = None
 
 
-@event("doorstep.contact.denied", topic=ESCALATION)
+@event("doorstep.contact.denied", topic=ESCALATION, version=2)
 class ContactDenied(Event, frozen=True):
     """A contact the strategy wanted and a rule refused: restraint is evidence."""
 
@@ -126,10 +196,12 @@ class ContactDenied(Event, frozen=True):
     assess_at: Instant | None = None
 
 
-@event("doorstep.visit.permitted", topic=ESCALATION)
+@event("doorstep.visit.permitted", topic=ESCALATION, version=2)
 class VisitPermitted(Event, frozen=True):
     """One visit with its advance notice: at least `minimum_staff` collectors together, noticed at least
-    `notice_hours` before the slot, inside `windows`, started before `valid_until`."""
+    `notice_hours` before the slot, begun inside one of `allowed`, the notice sent inside one of `notice_allowed`,
+    started before `valid_until`. `windows` are the hours that `allowed` lie in. `duties` are what the collectors have
+    to do at the door, `agency` the one that may go (none: any)."""
 
     permit_id: str
     decision: Decision
@@ -143,9 +215,15 @@ class VisitPermitted(Event, frozen=True):
     personal: Sealed
     assess_at: Instant | None = None
     region: str | None = None
+    allowed: tuple[Span, ...] = ()
+    notice_allowed: tuple[Span, ...] = ()
+    duties: tuple[Duty, ...] = ()
+    phone_token: str | None = None
+    address_token: str | None = None
+    agency: str | None = None
 
 
-@event("doorstep.visit.denied", topic=ESCALATION)
+@event("doorstep.visit.denied", topic=ESCALATION, version=2)
 class VisitDenied(Event, frozen=True):
     """A visit the strategy wanted and a rule refused."""
 
@@ -172,6 +250,8 @@ class ContactOutcomeRecorded(Event, frozen=True):
     outcome: Outcome
     at: Instant
     assess_at: Instant | None = None
+    phone_token: str | None = None
+    address_token: str | None = None
 
 
 @event("doorstep.visit.outcome-recorded", topic=ESCALATION)
@@ -183,18 +263,24 @@ class VisitOutcomeRecorded(Event, frozen=True):
     at: Instant
     assess_at: Instant | None = None
     willingness: int | None = None
+    phone_token: str | None = None
+    address_token: str | None = None
 
 
 @event("doorstep.promise.recorded", topic=ESCALATION)
 class PromiseRecorded(Event, frozen=True):
     """The borrower promised to pay `amount` (None: all that is overdue) by `due`, a business date. After
     `check_at`, the end of its grace, it is broken if the bank's facts, once they reach that far, still show
-    the case as overdue."""
+    the case as overdue. It was given on the day `given`, when `owed` was overdue;
+    the books of `judged_on` tell."""
 
     promise_id: str
     due: date
     check_at: Instant
     amount: Decimal | None = None
+    given: date | None = None
+    owed: Money | None = None
+    judged_on: date | None = None
 
 
 @event("doorstep.promise.broken", topic=ESCALATION)
@@ -211,12 +297,35 @@ class PromiseKept(Event, frozen=True):
     promise_id: str
 
 
+@event("doorstep.promise.partly-kept", topic=ESCALATION)
+class PromisePartlyKept(Event, frozen=True):
+    """The promised day, with its grace, passed, and less came in than was promised."""
+
+    promise_id: str
+    paid: Money
+
+
 @event("doorstep.hold.placed", topic=ESCALATION)
 class HoldPlaced(Event, frozen=True):
-    """Contact stops for `kind`, until it is lifted or `until` has come."""
+    """Contact stops for `kind` from `starts` (None: at once), until it is lifted or `until` has come: about `loans`,
+    on `ways`; empty means all. `rule` is the one of a pack that set its length."""
 
     hold_id: str
     kind: HoldKind
+    until: Instant | None = None
+    starts: Instant | None = None
+    loans: tuple[str, ...] = ()
+    ways: tuple[Way, ...] = ()
+    rule: str | None = None
+    reason: str | None = None
+
+
+@event("doorstep.hold.renewed", topic=ESCALATION)
+class HoldRenewed(Event, frozen=True):
+    """The hold goes on, to `until`."""
+
+    hold_id: str
+    reason: str
     until: Instant | None = None
 
 
@@ -244,3 +353,141 @@ class SendingResumed(Event, frozen=True):
     by: str
     key: str
     assess_at: Instant
+
+
+@event("doorstep.review.requested", topic=ESCALATION)
+class ReviewRequested(Event, frozen=True):
+    """A person has to look at this case: its hold ends only when they have said what came of it."""
+
+    review_id: str
+    about: HoldKind
+
+
+@event("doorstep.review.closed", topic=ESCALATION)
+class ReviewClosed(Event, frozen=True):
+    """What came of the review."""
+
+    review_id: str
+    outcome: Literal["upheld", "rejected", "resolved"]
+    reason: str
+
+
+@event("doorstep.consent.recorded", topic=ESCALATION)
+class ConsentRecorded(Event, frozen=True):
+    """The borrower agreed to be reached outside the usual hours, or at another place, on `ways` (empty: all). It
+    overrides a rule only where that rule's pack says so."""
+
+    consent_id: str
+    kind: ConsentKind
+    ways: tuple[Way, ...] = ()
+    until: Instant | None = None
+    assess_at: Instant | None = None
+
+
+@event("doorstep.consent.withdrawn", topic=ESCALATION)
+class ConsentWithdrawn(Event, frozen=True):
+    """The borrower took it back."""
+
+    consent_id: str
+    assess_at: Instant | None = None
+
+
+@event("doorstep.block.recorded", topic=ESCALATION)
+class BlockRecorded(Event, frozen=True):
+    """Hours or ways the borrower called inconvenient: on `weekdays` (1 is Monday; empty: every day) from `opens` to
+    `closes` on the borrower's clock, on `ways` (empty: all). Without hours: always."""
+
+    block_id: str
+    ways: tuple[Way, ...] = ()
+    weekdays: tuple[int, ...] = ()
+    opens: time | None = None
+    closes: time | None = None
+
+
+@event("doorstep.block.removed", topic=ESCALATION)
+class BlockRemoved(Event, frozen=True):
+    """They are convenient again."""
+
+    block_id: str
+    assess_at: Instant | None = None
+
+
+@event("doorstep.override.requested", topic=ESCALATION)
+class OverrideRequested(Event, frozen=True):
+    """A person wants another next step than the strategy's. It waits for a second person."""
+
+    override_id: str
+    way: Way
+    reason: str
+    by: str
+    purpose: Purpose = "reminder"
+
+
+@event("doorstep.override.approved", topic=ESCALATION)
+class OverrideApproved(Event, frozen=True):
+    """A second person agreed. The rules are asked all the same; only the strategy is set aside, once."""
+
+    override_id: str
+    by: str
+    assess_at: Instant | None = None
+
+
+@event("doorstep.override.rejected", topic=ESCALATION)
+class OverrideRejected(Event, frozen=True):
+    """A second person did not agree, or the override ran out."""
+
+    override_id: str
+    by: str
+    reason: str
+
+
+@event("doorstep.case.assigned", topic=ESCALATION)
+class CaseAssigned(Event, frozen=True):
+    """Who works on the case from now on: an agency, or the lender's own people (None)."""
+
+    agency: str | None
+    reason: str
+
+
+@event("doorstep.tenant.shadow-set", topic=ESCALATION)
+class ShadowSet(Event, frozen=True):
+    """While `on`, everything is decided and recorded, and nothing is permitted."""
+
+    on: bool
+    reason: str
+
+
+@event("doorstep.tenant.ramp-set", topic=ESCALATION)
+class RampSet(Event, frozen=True):
+    """So many cases may have the first contact of an episode on one day; None: any number."""
+
+    first_contacts_a_day: int | None
+    reason: str
+
+
+@event("doorstep.tenant.sending-stopped", topic=ESCALATION)
+class SendingStopped(Event, frozen=True):
+    """The kill switch of a tenant: nothing leaves on `way` (None: on any) from now on. Executors look at the moment
+    of sending, and at the door."""
+
+    way: Way | None
+    reason: str
+
+
+@event("doorstep.tenant.sending-allowed", topic=ESCALATION)
+class SendingAllowed(Event, frozen=True):
+    """The kill switch is off again."""
+
+    way: Way | None
+    reason: str
+
+
+def _several_packs(data: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 knew one pack of rules, written in code, and no strategy graph."""
+    decision = data["decision"]
+    pack = {"id": decision.pop("pack"), "version": decision.pop("pack_version"), "hash": decision.pop("pack_hash")}
+    return {**data, "decision": {**decision, "packs": [pack]}}
+
+
+for _name in ("contact.permitted", "contact.denied", "visit.permitted", "visit.denied"):
+    upcast(f"doorstep.{_name}", from_version=1)(_several_packs)

@@ -66,6 +66,7 @@ class LoanOverdue(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     region: Region | None = None
     time_zone: TimeZone | None = None
     language: Language = "zh-CN"
+    segment: Name | None = None
 
 
 class LoanCured(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -84,6 +85,15 @@ class PaymentReceived(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     amount: Amount
     currency: Currency
     paid_on: date
+
+
+class PaymentReversed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The payment that was told as fact `payment_id` of the same source did not stand."""
+
+    loan_id: LoanId
+    borrower_id: BorrowerId
+    payment_id: Name
+    reversed_on: date
 
 
 class _Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
@@ -114,7 +124,13 @@ class PaymentReceivedFact(_Fact, frozen=True, kw_only=True, tag="doorstep.fact.p
     data: PaymentReceived
 
 
-Fact = LoanOverdueFact | LoanCuredFact | PaymentReceivedFact
+class PaymentReversedFact(_Fact, frozen=True, kw_only=True, tag="doorstep.fact.payment-reversed"):
+    """CloudEvent around PaymentReversed."""
+
+    data: PaymentReversed
+
+
+Fact = LoanOverdueFact | LoanCuredFact | PaymentReceivedFact | PaymentReversedFact
 
 
 class Malformed(ValueError):
@@ -193,7 +209,7 @@ def broken_rules(fact: Fact) -> Iterator[tuple[str, str]]:
     yield from _broken_data(fact.data)
 
 
-def _broken_data(data: LoanOverdue | LoanCured | PaymentReceived) -> Iterator[tuple[str, str]]:
+def _broken_data(data: LoanOverdue | LoanCured | PaymentReceived | PaymentReversed) -> Iterator[tuple[str, str]]:
     yield from _broken_fields(data, "$.data")
     match data:
         case LoanOverdue():
@@ -202,7 +218,7 @@ def _broken_data(data: LoanOverdue | LoanCured | PaymentReceived) -> Iterator[tu
                 yield "$.data.overdue_since", "overdue_since is after business_date"
             if (data.borrower.latitude is None) != (data.borrower.longitude is None):
                 yield "$.data.borrower", "latitude and longitude come together or not at all"
-        case LoanCured() | PaymentReceived():
+        case LoanCured() | PaymentReceived() | PaymentReversed():
             pass
 
 

@@ -112,5 +112,15 @@ def decode_event(envelope: Envelope) -> Event:
         return decoded
     data = msgspec.json.decode(envelope.data)
     for version in range(envelope.schemaversion, cls.schema_version):
-        data = _upcasts[envelope.type, version](data)
+        data = _lifted(envelope.type, version, data)
     return msgspec.convert(data, cls)
+
+
+def _lifted(name: str, version: int, data: dict[str, Any]) -> dict[str, Any]:
+    # An upcast takes for granted what its version required. Data that lack it do not fit; the name told is ours.
+    try:
+        return _upcasts[name, version](data)
+    except KeyError as error:
+        raise msgspec.ValidationError(f"Object missing required field `{error.args[0]}` of v{version}") from None
+    except (TypeError, AttributeError):
+        raise msgspec.ValidationError(f"data do not fit {name} v{version}") from None

@@ -75,7 +75,7 @@ class ContactNotSent(Event, frozen=True):
 
     permit_id: str
     channel: Channel
-    reason: Literal["cancelled", "expired", "suspended"]
+    reason: Literal["cancelled", "expired", "suspended", "stopped"]
 
 
 @event("doorstep.contact.failed", topic=REMINDER)

@@ -6,7 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from doorstep.events.common import Channel, Instant, Language, Money, Sealed, Windows
+from doorstep.events.common import Channel, Instant, Language, Money, Sealed, Span, Windows
+from doorstep.events.escalation import Duty
 from doorstep.events.registry import VISITS, Event, event
 
 
@@ -41,6 +42,10 @@ class VisitTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     notice_hours: int
     personal: Sealed
     region: str | None = None
+    allowed: tuple[Span, ...] = ()
+    notice_allowed: tuple[Span, ...] = ()
+    duties: tuple[Duty, ...] = ()
+    agency: str | None = None
 
 
 @event("doorstep.visit.requested", topic=VISITS)
@@ -146,4 +151,6 @@ class VisitCancelled(Event, frozen=True):
     """Not made: nobody went. The permit goes back to the ledger."""
 
     visit_id: str
-    reason: Literal["payment", "cure", "hold", "suspended", "expired", "no-plan", "no-notice", "not-started"]
+    reason: Literal[
+        "payment", "cure", "hold", "consent", "suspended", "stopped", "expired", "no-plan", "no-notice", "not-started"
+    ]  # fmt: skip

@@ -207,5 +207,6 @@ _CHECKS = cast(
         "region": _region,
         "time_zone": _zone,
         "language": _language,
+        "segment": _name,
     },
 )

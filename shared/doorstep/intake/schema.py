@@ -16,6 +16,8 @@ from doorstep.events.intake import (
     LoanOverdueFact,
     PaymentReceived,
     PaymentReceivedFact,
+    PaymentReversed,
+    PaymentReversedFact,
 )
 
 FILE = "intake.schema.json"
@@ -23,6 +25,7 @@ BY_TYPE = {
     "doorstep.fact.loan-overdue": LoanOverdueFact.__name__,
     "doorstep.fact.loan-cured": LoanCuredFact.__name__,
     "doorstep.fact.payment-received": PaymentReceivedFact.__name__,
+    "doorstep.fact.payment-reversed": PaymentReversedFact.__name__,
 }
 """The definition that describes each `type`."""
 
@@ -73,6 +76,7 @@ _DEFINITIONS = {
     LoanOverdueFact.__name__: f"CloudEvent: {inspect.cleandoc(LoanOverdue.__doc__ or '')}",
     LoanCuredFact.__name__: f"CloudEvent: {inspect.cleandoc(LoanCured.__doc__ or '')}",
     PaymentReceivedFact.__name__: f"CloudEvent: {inspect.cleandoc(PaymentReceived.__doc__ or '')}",
+    PaymentReversedFact.__name__: f"CloudEvent: {inspect.cleandoc(PaymentReversed.__doc__ or '')}",
 }
 _FIELDS = {
     "type": "Which fact this is.",
@@ -96,6 +100,9 @@ _FIELDS = {
     "business_date": "The bank's day at whose end this holds.",
     "language": "What the borrower is addressed in.",
     "paid_on": "The business date of the payment.",
+    "segment": "What the bank calls this group of borrowers; a strategy may treat it differently.",
+    "payment_id": "The `id` of the payment-received fact that did not stand.",
+    "reversed_on": "The business date on which it was taken back.",
 }
 
 
@@ -152,6 +159,16 @@ EXAMPLES = {
             "amount": "1520.50",
             "currency": "CNY",
             "paid_on": "2026-03-03",
+        },
+    ),
+    "payment-reversed": _event(
+        "doorstep.fact.payment-reversed",
+        "5f0d7f9e-2f0a-5c0e-8a53-6d1f1a1d9d04",
+        {
+            "loan_id": "CL-2025-000731",
+            "borrower_id": "C-10482",
+            "payment_id": "5f0d7f9e-2f0a-5c0e-8a53-6d1f1a1d9d03",
+            "reversed_on": "2026-03-06",
         },
     ),
 }

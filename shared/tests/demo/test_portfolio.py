@@ -9,8 +9,9 @@ from random import Random
 import phonenumbers
 import pytest
 from doorstep.demo.people import phone
-from doorstep.demo.personas import WORDS, Conversation, Reaction, Receipt, Reply, reaction, visit_report
+from doorstep.demo.personas import Conversation, Reaction, Receipt, Reply, reaction, visit_report
 from doorstep.demo.portfolio import PERSONAS, Payment, Person, Persona, Portfolio
+from doorstep.demo.words import WORDS
 from doorstep.intake.rows import Row, parse
 
 START = date(2026, 3, 2)
@@ -163,6 +164,12 @@ def test_reactions_do_not_depend_on_what_was_asked_before(portfolio: Portfolio) 
     later = answer(portfolio, "forgets-then-pays", 2)
     answer(portfolio, "forgets-then-pays", 1)
     assert answer(portfolio, "forgets-then-pays", 2) == later
+
+
+def test_a_letter_takes_two_days(portfolio: Portfolio) -> None:
+    person, owed = one(portfolio, "pays-after-first-sms"), {"L1": Decimal(100)}
+    found = reaction(portfolio, person, channel="letter", nth=1, at=MORNING, owed=owed)
+    assert timedelta(days=2) < found[0].at - MORNING < timedelta(days=2, minutes=5)
 
 
 def test_who_owes_nothing_pays_nothing(portfolio: Portfolio) -> None:

@@ -20,6 +20,7 @@ from doorstep.gateway import FileGateway
 from doorstep.runtime import Running
 from doorstep.service import Call, Effect, Runtime, Service
 from doorstep.settings import Settings
+from doorstep.suspension import stops
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -112,7 +113,7 @@ DECIDER: Decider[Counter, Any] = Decider("counter", Counter(), Counter, decide, 
 def react(envelope: Envelope, heard: Event) -> Iterable[Routed]:
     """Ask the counter of the same key."""
     if isinstance(heard, Asked):
-        yield Routed(counter(envelope.partitionkey), Count(heard.number))
+        yield Routed(counter_of(envelope.partitionkey, envelope.tenant), Count(heard.number))
 
 
 def effects(_: StreamId, happened: Event, __: Counter) -> Iterable[Effect]:
@@ -129,8 +130,10 @@ class Announcer:
     repeated: list[str] = field(default_factory=list)
     refuse: Callable[[Counter], bool] = lambda _: False
 
-    def unwanted(self, state: Counter, _: datetime) -> Tell | None:
-        """Whatever `refuse` says."""
+    def unwanted(self, state: Counter, _: datetime, stopped: frozenset[str]) -> Tell | None:
+        """Whatever `refuse` says. Announcements go out by letter."""
+        if stops(stopped, "letter"):
+            return Tell(-2)
         return Tell(-1) if self.refuse(state) else None
 
     async def perform(self, _: Runtime, calls: Sequence[Call]) -> Sequence[Tell]:
@@ -142,25 +145,35 @@ class Announcer:
 
 def counter(key: str) -> StreamId:
     """The counter of `key`."""
-    return StreamId("counter", key, key, "acme")
+    return counter_of(key, "acme")
+
+
+def counter_of(key: str, tenant: str) -> StreamId:
+    """The counter of `key`, of a tenant of its own."""
+    return StreamId("counter", key, key, tenant)
 
 
 def asked(key: str, number: int, nth: int = 0) -> Outgoing:
     """The message that asks `key` to count `number`; `nth` tells repeated questions apart."""
+    return told(key, Asked(number=number), f"{key}-{number}-{nth}")
+
+
+def told(key: str, happened: Event, message_id: str, tenant: str = "acme") -> Outgoing:
+    """The message that tells `key` what happened."""
     envelope = Envelope(
-        id=f"{key}-{number}-{nth}",
+        id=message_id,
         source="/test",
-        type="test.asked",
+        type=happened.event_type,
         subject=key,
         time=START,
         recordedat=START,
-        tenant="acme",
+        tenant=tenant,
         stream=f"test/{key}",
         streamversion=1,
         partitionkey=key,
         correlationid="c",
         schemaversion=1,
-        data=msgspec.Raw(msgspec.json.encode(Asked(number=number))),
+        data=msgspec.Raw(msgspec.json.encode(happened)),
         actor=Actor(id="test"),
     )
     return Outgoing(HEARD, key, encode(envelope))

@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from counting import HEARD, Count, Counted, World, asked, counter
+from counting import HEARD, Asked, Count, Counted, World, asked, counter, told
 from doorstep import failpoints, parking
 from doorstep.bus.interface import Outgoing, Record
 from doorstep.decider import Refused, Routed
+from doorstep.events.escalation import SendingAllowed, SendingStopped, Way
 from doorstep.service import Runtime, Translated
 
 # A crash leaves connections behind, as a dead process does; the pool's finalizers complain of it.
@@ -277,6 +278,50 @@ class TestEffects:
         await discard_one(counting.running, 1, "olga", "nonsense")
         await counting.settle()
         assert counting.announcer.reached == ["announce-51", "announce-50"]
+
+
+def stop(way: Way | None = None, tenant: str = "acme", nth: int = 0) -> Outgoing:
+    stopped = SendingStopped(way=way, reason="wrong texts")
+    return told(f"tenant-{tenant}", stopped, f"stop-{tenant}-{way}-{nth}", tenant)
+
+
+def allow(way: Way | None = None) -> Outgoing:
+    return told("tenant-acme", SendingAllowed(way=way, reason="texts are right again"), f"allow-{way}")
+
+
+class TestStopped:
+    """A tenant's kill switch holds at the moment of sending. Announcements go out by letter."""
+
+    @pytest.mark.parametrize("way", ["letter", None])
+    async def test_on_a_stopped_way_nothing_goes_out(self, counting: World, way: Way | None) -> None:
+        await counting.ask(stop(way), asked("a", 50))
+        await counting.settle()
+        assert counting.announcer.reached == []
+        assert (await counting.running.state(counter("a"))).announced == (-2,)
+
+    async def test_what_was_counted_before_the_stop_and_not_sent_yet_stays_here(self, counting: World) -> None:
+        await counting.ask(asked("a", 50))
+        await counting.running.consumer.turn()
+        await counting.ask(stop())
+        await counting.running.consumer.turn()
+        await counting.settle()
+        assert counting.announcer.reached == []
+
+    async def test_other_ways_and_other_tenants_go_on(self, counting: World) -> None:
+        other = told("b", Asked(number=51), "b-51", tenant="other")
+        await counting.ask(stop("sms"), stop(tenant="third"), asked("a", 50), other)
+        await counting.settle()
+        assert sorted(counting.announcer.reached) == ["announce-50", "announce-51"]
+
+    async def test_allowed_again_it_goes_on(self, counting: World) -> None:
+        await counting.ask(stop("letter"), stop("letter", nth=1), allow("letter"), asked("a", 50))
+        await counting.settle()
+        assert counting.announcer.reached == ["announce-50"]
+
+    async def test_one_way_stays_stopped_when_the_stop_of_all_ends(self, counting: World) -> None:
+        await counting.ask(stop(), stop("letter"), allow(), asked("a", 50))
+        await counting.settle()
+        assert counting.announcer.reached == []
 
 
 class TestTimers:

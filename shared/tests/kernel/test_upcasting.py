@@ -83,6 +83,19 @@ def test_an_upcast_that_gives_no_event_is_noticed(parcels: Any) -> None:
         decode_event(envelope(2, pounds=2, places=["doormat"]))
 
 
+def test_data_that_lack_what_their_version_required_name_it(parcels: Any) -> None:
+    upcast(NAME, 1)(to_places)
+    upcast(NAME, 2)(to_grams)
+    with pytest.raises(msgspec.ValidationError, match="`place` of v1"):
+        decode_event(envelope(1, pounds=2))
+
+
+def test_data_of_another_shape_do_not_fit_and_are_not_quoted(parcels: Any) -> None:
+    upcast(NAME, 2)(to_grams)
+    with pytest.raises(msgspec.ValidationError, match=r"^data do not fit test\.parcel-left v2$"):
+        decode_event(envelope(2, pounds={"张三": 1}, places=["doormat"]))
+
+
 def test_a_version_from_the_future_says_what_to_do(parcels: Any) -> None:
     with pytest.raises(UnknownEvent, match=r"v4 is newer than v3.*upgrade it, then replay"):
         decode_event(envelope(4))

@@ -1,0 +1,105 @@
+"""Going live slowly, and stopping at once: a tenant's reins, and facts that are too old."""
+
+from datetime import UTC
+from typing import Any
+
+import pytest
+from doorstep.events import escalation as e
+from doorstep.testing import Happened
+from escalation.commands import RecordContactOutcome, RecordFact
+from escalation.counsel import Reins
+from escalation.testing import AS_IT_COMES, advised_by, at, overdue, told, woken
+
+
+def under(reins: Reins, **changes: Any) -> Happened:
+    """The first assessment of a case whose tenant holds `reins`, at 10:15 of day 2."""
+    return woken(told(overdue(1, **changes), now=at(2), decider=advised_by(AS_IT_COMES, reins)))
+
+
+def refused(case: Happened) -> set[str]:
+    """The rules that refused in the last decision."""
+    decision: Any = case.events[-1]
+    return {verdict.rule for verdict in decision.decision.verdicts if verdict.refuses()}
+
+
+def test_in_shadow_mode_everything_is_decided_and_nothing_permitted() -> None:
+    case = under(Reins(shadow=True)).then_types(e.CaseOpened, e.ContactDenied)
+    assert refused(case) == {"shadow-mode"}
+    assert case.state.ledger == ()
+
+
+def test_in_shadow_mode_the_strategy_keeps_its_pace_and_each_look_is_a_denial_of_its_own() -> None:
+    case = under(Reins(shadow=True))
+    assert case.state.assess_at == at(9, "10:15")
+    woken(case.when(RecordFact(overdue(8)), at(9))).then_types(e.ContactDenied)
+
+
+def test_out_of_shadow_mode_no_verdict_mentions_it() -> None:
+    permit: Any = under(Reins()).events[-1]
+    assert "shadow-mode" not in {verdict.rule for verdict in permit.decision.verdicts}
+
+
+def firsts(count: int, clock: str = "09:00", on: int = 2) -> dict[str, Any]:
+    """So many first contacts of other cases."""
+    return {f"p{number}": at(on, clock).astimezone(UTC) for number in range(count)}
+
+
+def test_the_last_first_contact_of_a_day_and_the_first_too_many() -> None:
+    under(Reins(ramp=3, firsts=firsts(2))).then_types(e.CaseOpened, e.ContactPermitted)
+    case = under(Reins(ramp=3, firsts=firsts(3)))
+    assert refused(case) == {"ramp-limit"}
+    assert case.state.assess_at == at(3, "08:00"), "tomorrow, when the hours allow it"
+
+
+def test_yesterday_s_first_contacts_do_not_count() -> None:
+    under(Reins(ramp=3, firsts=firsts(9, on=1))).then_types(e.CaseOpened, e.ContactPermitted)
+
+
+def test_a_ramp_of_none_sends_nothing_new_and_lets_old_cases_go_on() -> None:
+    assert refused(under(Reins(ramp=0))) == {"ramp-limit"}
+    case = under(Reins())
+    case = case.when(RecordContactOutcome(case.state.ledger[-1].permit_id, "sent", at(2, "10:15")), at(2, "10:15"))
+    later = told_again(case, Reins(ramp=0)).when(RecordFact(overdue(8)), at(9, "10:10"))
+    woken(later).then_types(e.ContactPermitted)
+
+
+def told_again(case: Happened, reins: Reins) -> Happened:
+    """The same case, its tenant holding other reins."""
+    return Happened(advised_by(AS_IT_COMES, reins), case.state, ())
+
+
+@pytest.mark.parametrize(
+    ("stopped", "denied"), [(("sms",), True), (("*",), True), (("voice", "visit"), False), ((), False)]
+)
+def test_the_kill_switch_denies_its_own_way_and_no_other(stopped: tuple[str, ...], denied: bool) -> None:
+    case = under(Reins(stopped=stopped))
+    assert isinstance(case.events[-1], e.ContactDenied) == denied
+    if denied:
+        assert refused(case) == {"kill-switch"}
+        assert case.events[-1].decision.earliest_next is None  # type: ignore[attr-defined]
+
+
+def test_facts_of_seven_days_ago_are_fresh_and_of_eight_days_ago_are_not() -> None:
+    decider = advised_by(AS_IT_COMES)
+    case = told(overdue(1), now=at(8), decider=decider)
+    woken(case).then_types(e.CaseOpened, e.ContactPermitted)
+    stale = woken(told(overdue(1), now=at(9), decider=decider))
+    assert refused(stale) == {"facts-fresh"}
+    woken(stale.when(RecordFact(overdue(8)), at(9, "10:30"))).then_types(e.ContactPermitted)
+
+
+def test_each_guard_s_word_is_in_both_languages_and_never_law() -> None:
+    for reins in (Reins(), Reins(shadow=True, ramp=0, stopped=("*",))):
+        decision: Any = under(reins).events[-1]
+        guards = [verdict for verdict in decision.decision.verdicts if not verdict.pack]
+        assert len(guards) >= 7
+        for verdict in guards:
+            assert (verdict.status, verdict.confidence) == ("policy", "own")
+            assert verdict.detail.isascii()
+            assert not verdict.detail_zh.isascii()
+
+
+def test_what_is_stale_is_told_by_the_borrower_s_day() -> None:
+    """At 08:30 of day 9 in Shanghai it is still day 8 in New York."""
+    case = told(overdue(1, time_zone="America/New_York"), now=at(9, "08:20"), decider=advised_by(AS_IT_COMES))
+    assert "facts-fresh" not in refused(woken(case))
