@@ -20,14 +20,14 @@ from doorstep.events.escalation import (
     Way,
 )
 from escalation.assess import assess
-from escalation.backtest import Replay, Span
 from escalation.case import Case, Loan, Permit
 from escalation.commands import RecordFact
 from escalation.counsel import Advice
+from escalation.hindsight.backtest import Replay, Span
+from escalation.hindsight.recorded import Row
+from escalation.hindsight.recording import Recording
+from escalation.next_step.strategy import Situation
 from escalation.policy import Policies, builtin
-from escalation.recorded import Row
-from escalation.recording import Recording
-from escalation.strategy import Situation
 from escalation.testing import overdue, own_reach
 from msgspec.structs import replace
 

@@ -15,9 +15,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from escalation import commands as c
 from escalation import tenant, views
 from escalation.case import Case
+from escalation.contact_rules.pack import InvalidPolicy
 from escalation.counsel import Counsel
 from escalation.explain import explain
-from escalation.pack import InvalidPolicy
 from escalation.policy import Policies, describe
 from escalation.react import case_stream
 

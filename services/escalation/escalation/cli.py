@@ -19,14 +19,15 @@ from doorstep.events.common import Language
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from escalation import pack, views
-from escalation.backtest import Replay, Span
+from escalation import views
+from escalation.contact_rules import pack
+from escalation.contact_rules.pack import InvalidPolicy, Problem
 from escalation.explain import explain as explained
-from escalation.pack import InvalidPolicy, Problem
+from escalation.hindsight.backtest import Replay, Span
+from escalation.hindsight.recorded import Row
+from escalation.hindsight.report import Report, shown
+from escalation.next_step.strategy import Strategy
 from escalation.policy import TENANTS, Policies
-from escalation.recorded import Row
-from escalation.report import Report, shown
-from escalation.strategy import Strategy
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection

@@ -16,8 +16,9 @@ from doorstep.events import escalation as e
 from doorstep.events.registry import Event
 from msgspec.structs import replace
 
-from escalation.asked import Line
-from escalation.case import CONTACT_FINALITY, LEDGER_KEEPS, VISIT_FINALITY, WENT
+from escalation.case import CONTACT_FINALITY, VISIT_FINALITY, WENT
+from escalation.contact_rules.asked import Line
+from escalation.fold import LEDGER_KEEPS
 from escalation.policy import Policies, Policy
 
 FIRSTS_KEPT = timedelta(days=3)

@@ -15,7 +15,6 @@ from doorstep.events import escalation as e
 from doorstep.windows import next_quarter
 from msgspec.structs import replace
 
-from escalation import rules
 from escalation.assess import assess
 from escalation.case import (
     CONTACT_FINALITY,
@@ -26,9 +25,7 @@ from escalation.case import (
     Fact,
     Loan,
     cancellations,
-    evolve,
     name_of,
-    order,
     permit_of,
 )
 from escalation.commands import (
@@ -52,7 +49,9 @@ from escalation.commands import (
     SuspendSending,
     WithdrawConsent,
 )
+from escalation.contact_rules import rules
 from escalation.counsel import Advice, Advised
+from escalation.fold import evolve, order
 from escalation.holds import decide_hold
 from escalation.reevaluate import reevaluated
 from escalation.wishes import decide_override, decide_wish

@@ -12,9 +12,9 @@ from doorstep.events.common import Decision, Inputs, Language, Verdict
 from doorstep.events.registry import decode_event
 
 from escalation import phrases
-from escalation.differences import Change
+from escalation.hindsight.differences import Change
+from escalation.hindsight.recorded import OURS, Decided, Refusal
 from escalation.phrases import INDEX, clock, days, listed, word
-from escalation.recorded import OURS, Decided, Refusal
 
 
 def explain(envelope: Envelope, language: Language) -> str:

@@ -11,9 +11,9 @@ from doorstep.events.common import Verdict
 from doorstep.events.escalation import Purpose, Way
 
 from escalation.case import Case
+from escalation.contact_rules.rules import zones_of
 from escalation.counsel import Advice
-from escalation.rules import zones_of
-from escalation.strategy import Step
+from escalation.next_step.strategy import Step
 
 HOUSE = "Doorstep"
 OWED: tuple[Purpose, ...] = ("collection-notice", "validation-notice")

@@ -8,9 +8,9 @@ from doorstep.decider import Refused
 from doorstep.events import escalation as e
 from doorstep.windows import next_quarter
 
-from escalation import rules
 from escalation.case import Case, Event, Hold, cancellations
 from escalation.commands import CloseReview, LiftHold, PlaceHold, RenewHold
+from escalation.contact_rules import rules
 from escalation.counsel import Advice
 from escalation.policy import country_of
 

@@ -9,10 +9,10 @@ from doorstep.settings import Settings, WrongSettings
 from escalation import tenant
 from escalation.api import api
 from escalation.cli import commands
+from escalation.contact_rules.pack import InvalidPolicy
 from escalation.counsel import Counsel
 from escalation.domain import DECIDER
 from escalation.intake import translate
-from escalation.pack import InvalidPolicy
 from escalation.policy import Policies
 from escalation.react import react
 from escalation.views import project

@@ -15,9 +15,10 @@ import msgspec
 import yaml
 from babel.core import get_global
 
-from escalation import pack, strategy
-from escalation.pack import InvalidPolicy, Pack, Problem
-from escalation.strategy import Strategy
+from escalation.contact_rules import pack
+from escalation.contact_rules.pack import InvalidPolicy, Pack, Problem
+from escalation.next_step import strategy
+from escalation.next_step.strategy import Strategy
 
 TENANTS = "tenants.yaml"
 _Country = Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")]

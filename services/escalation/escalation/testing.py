@@ -16,11 +16,12 @@ from doorstep.events.escalation import (
 )
 from doorstep.testing import Given, Happened, given
 
-from escalation.asked import Line
-from escalation.case import Case, Event, Fact, evolve
+from escalation.case import Case, Event, Fact
 from escalation.commands import Command, RecordContactOutcome, RecordFact
+from escalation.contact_rules.asked import Line
 from escalation.counsel import FREE, Advice, Advised, Place, Reins
 from escalation.domain import decide, wake_at
+from escalation.fold import evolve
 from escalation.policy import Policy, Terms, builtin
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

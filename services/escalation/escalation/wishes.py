@@ -8,7 +8,7 @@ from doorstep.decider import Refused
 from doorstep.events import escalation as e
 from doorstep.windows import next_quarter
 
-from escalation.case import Block, Case, Event, Wanted, cancellations, evolve
+from escalation.case import Block, Case, Event, Wanted, cancellations
 from escalation.commands import (
     ApproveOverride,
     RecordBlock,
@@ -18,9 +18,10 @@ from escalation.commands import (
     RequestOverride,
     WithdrawConsent,
 )
+from escalation.contact_rules.terms import Blocks
 from escalation.counsel import Advice
+from escalation.fold import evolve
 from escalation.policy import country_of
-from escalation.terms import Blocks
 
 
 def decide_wish(

@@ -12,8 +12,6 @@ import pytest
 from doorstep.demo.run import staged
 from doorstep.events import escalation as e
 from doorstep.events.common import Sealed
-from escalation import pack, strategy
-from escalation.backtest import Replay, Span
 from escalation.case import Fact
 from escalation.cli import another, history
 from escalation.commands import (
@@ -28,11 +26,14 @@ from escalation.commands import (
     ResumeSending,
     SuspendSending,
 )
-from escalation.differences import changes
-from escalation.pack import InvalidPolicy
+from escalation.contact_rules import pack
+from escalation.contact_rules.pack import InvalidPolicy
+from escalation.hindsight.backtest import Replay, Span
+from escalation.hindsight.differences import changes
+from escalation.hindsight.recorded import Look, Refusal, Row
+from escalation.hindsight.recording import Recording
+from escalation.next_step import strategy
 from escalation.policy import Policies, builtin
-from escalation.recorded import Look, Refusal, Row
-from escalation.recording import Recording
 from escalation.testing import at, cured, day, overdue, paid
 from msgspec.structs import replace
 

@@ -20,9 +20,9 @@ from doorstep.gateway import FileGateway
 from doorstep.runtime import Running
 from doorstep.settings import Settings
 from escalation import tenant
-from escalation.asked import Line
 from escalation.case import Case
 from escalation.commands import LiftHold, RecordContactOutcome, RecordFact
+from escalation.contact_rules.asked import Line
 from escalation.counsel import Advised, Counsel, Place, Reins
 from escalation.main import service
 from escalation.policy import Policies

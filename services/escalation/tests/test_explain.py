@@ -15,13 +15,14 @@ from doorstep.events import escalation as e
 from doorstep.events.common import Decision, Override, Verdict
 from doorstep.events.registry import decode_event
 from doorstep.runtime import Running
-from escalation import pack, phrases
+from escalation import phrases
 from escalation.cli import commands
 from escalation.commands import RecordFact
+from escalation.contact_rules import pack
 from escalation.explain import explain
+from escalation.hindsight.recording import Recording
 from escalation.policy import builtin
 from escalation.react import case_stream
-from escalation.recording import Recording
 from escalation.testing import at, overdue
 from msgspec.structs import replace
 from sqlalchemy import text

@@ -9,7 +9,7 @@ import jsonschema
 import msgspec
 import pytest
 import yaml
-from escalation.pack import FOLDER, SCHEMA, InvalidPolicy, Pack, Problem, builtin, load, schema
+from escalation.contact_rules.pack import FOLDER, SCHEMA, InvalidPolicy, Pack, Problem, builtin, load, schema
 
 GOOD = """\
 id: xx
@@ -142,7 +142,7 @@ def test_the_built_in_packs_are_read_once() -> None:
 
 
 def test_the_schema_is_up_to_date() -> None:
-    """`python -m escalation.pack` writes it."""
+    """`python -m escalation.contact_rules.pack` writes it."""
     assert SCHEMA.read_bytes() == schema()
 
 

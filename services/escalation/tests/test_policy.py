@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from doorstep.embedded import Embedded, Secrets
 from doorstep.settings import WrongSettings
+from escalation.contact_rules.pack import InvalidPolicy
 from escalation.main import counsel
-from escalation.pack import InvalidPolicy
 from escalation.policy import Policies, builtin, country_of, describe
 
 

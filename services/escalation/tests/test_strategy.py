@@ -12,11 +12,11 @@ from typing import Any, get_args
 import pytest
 from doorstep.events.common import Money
 from doorstep.events.escalation import Purpose, Way
-from escalation import graph as files
-from escalation import strategy
-from escalation.pack import InvalidPolicy, Problem
-from escalation.rehearsal import samples
-from escalation.strategy import InvalidStep, Situation, Step, Strategy, bucket, builtin
+from escalation.contact_rules.pack import InvalidPolicy, Problem
+from escalation.next_step import graph as files
+from escalation.next_step import strategy
+from escalation.next_step.rehearsal import samples
+from escalation.next_step.strategy import InvalidStep, Situation, Step, Strategy, bucket, builtin
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace

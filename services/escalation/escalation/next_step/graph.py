@@ -16,7 +16,7 @@ from typing import Any
 
 import zen
 
-from escalation.pack import InvalidPolicy, Problem
+from escalation.contact_rules.pack import InvalidPolicy, Problem
 
 Graph = Mapping[str, Any]
 Node = Mapping[str, Any]

@@ -15,13 +15,13 @@ from babel.core import get_global
 from doorstep.events.common import Span, Verdict
 from doorstep.events.escalation import Duty, HoldKind, Way
 
-from escalation import terms
-from escalation.asked import Asked, Consent, HeldBy, Line
-from escalation.compiled import judges_of, refusing_of
-from escalation.hours import DAY, Block, Spans, intersect, merge, midnight_utc, without
-from escalation.judge import EVER, NEVER, Judge
-from escalation.judges import BlocksJudge, HoursJudge
-from escalation.pack import Pack
+from escalation.contact_rules import terms
+from escalation.contact_rules.asked import Asked, Consent, HeldBy, Line
+from escalation.contact_rules.compiled import judges_of, refusing_of
+from escalation.contact_rules.hours import DAY, Block, Spans, intersect, merge, midnight_utc, without
+from escalation.contact_rules.judge import EVER, NEVER, Judge
+from escalation.contact_rules.judges import BlocksJudge, HoursJudge
+from escalation.contact_rules.pack import Pack
 
 __all__ = [
     "Asked",

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 from doorstep.events.escalation import Way
 
-from escalation.calendars import day_class
-from escalation.terms import DayClass, Holidays
+from escalation.contact_rules.calendars import day_class
+from escalation.contact_rules.terms import DayClass, Holidays
 
 Zones = tuple[ZoneInfo, ...]
 Spans = tuple[tuple[datetime, datetime], ...]

@@ -8,10 +8,10 @@ from typing import Literal
 
 from doorstep.events.escalation import Way
 
-from escalation import terms
-from escalation.asked import Asked, Line, about
-from escalation.hours import DAY, Zones, midnight
-from escalation.judge import EVER, Detail, Judge
+from escalation.contact_rules import terms
+from escalation.contact_rules.asked import Asked, Line, about
+from escalation.contact_rules.hours import DAY, Zones, midnight
+from escalation.contact_rules.judge import EVER, Detail, Judge
 
 CONVERSATION = frozenset({"answered", "completed"})
 

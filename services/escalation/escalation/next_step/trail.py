@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import zen
 
-from escalation.graph import Graph, Node, lean, tables
+from escalation.next_step.graph import Graph, Node, lean, tables
 
 ROWS: Final = "doorstep_rows"
 """What an answer calls the rows that held, one entry for each table."""

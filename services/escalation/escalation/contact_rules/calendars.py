@@ -6,7 +6,7 @@ from functools import lru_cache
 import chinese_calendar
 import holidays
 
-from escalation.terms import DayClass, Holidays
+from escalation.contact_rules.terms import DayClass, Holidays
 
 _CHINESE_YEARS = frozenset(day.year for day in chinese_calendar.holidays)
 

@@ -1,6 +1,6 @@
 """Rule packs: the contact rules of a jurisdiction as versioned data.
 
-`python -m escalation.pack` writes the JSON Schema of a pack's file.
+`python -m escalation.contact_rules.pack` writes the JSON Schema of a pack's file.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ import yaml
 from babel.core import get_global
 from doorstep.events.common import PackRef
 
-from escalation.terms import KINDS, AnyRule, Content, Holidays, Rule, Text
+from escalation.contact_rules.terms import KINDS, AnyRule, Content, Holidays, Rule, Text
 
 FOLDER = Path(__file__).parent / "packs"
 SCHEMA = FOLDER / "pack.schema.json"

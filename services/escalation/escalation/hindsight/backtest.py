@@ -25,15 +25,16 @@ from doorstep.events import escalation as e
 from doorstep.events.registry import Event
 from doorstep.windows import QUARTER
 
-from escalation import recorded
-from escalation.case import Case, evolve, permit_of
+from escalation.case import Case, permit_of
 from escalation.commands import Command, RecordContactOutcome, RecordVisitOutcome
+from escalation.contact_rules.rules import zones_of
 from escalation.counsel import Counsel
-from escalation.differences import Differences, changes, differences
 from escalation.domain import decide, wake_at
+from escalation.fold import evolve
+from escalation.hindsight import recorded
+from escalation.hindsight.differences import Differences, changes, differences
+from escalation.hindsight.recorded import Look, Row
 from escalation.policy import Policies
-from escalation.recorded import Look, Row
-from escalation.rules import zones_of
 
 AGAIN = timedelta(hours=1)
 """A case that asks for an instant that is over rests as long, as it does in production."""

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from doorstep.events.escalation import ConsentKind, HoldKind, Way
 
-from escalation.hours import Block
+from escalation.contact_rules.hours import Block
 
 
 class Line(msgspec.Struct, frozen=True):

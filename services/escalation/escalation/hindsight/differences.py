@@ -16,7 +16,7 @@ from typing import Literal
 import msgspec
 from doorstep.events.escalation import Way
 
-from escalation.recorded import Look, Refusal
+from escalation.hindsight.recorded import Look, Refusal
 
 Kind = Literal["contact-now-denied", "contact-now-allowed", "visit-lost", "visit-gained", "moved", "step-changed"]
 NEAR = timedelta(days=3)

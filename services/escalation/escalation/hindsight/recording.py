@@ -10,12 +10,13 @@ from doorstep.envelope import Envelope, encode, event_id
 from doorstep.events import escalation as e
 from doorstep.events.registry import Event
 
-from escalation.case import Case, evolve
+from escalation.case import Case
 from escalation.commands import RecordContactOutcome
 from escalation.counsel import Counsel
 from escalation.domain import decide, wake_at
+from escalation.fold import evolve
+from escalation.hindsight.recorded import Row
 from escalation.policy import Policies
-from escalation.recorded import Row
 
 
 class Recording:

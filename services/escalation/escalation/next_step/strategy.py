@@ -19,11 +19,11 @@ import msgspec
 from doorstep.events.common import Money, StrategyRef
 from doorstep.events.escalation import Purpose, Way
 
-from escalation import graph as files
-from escalation.graph import Graph
-from escalation.pack import InvalidPolicy, Problem
-from escalation.rehearsal import JSON, samples
-from escalation.trail import Trail
+from escalation.contact_rules.pack import InvalidPolicy, Problem
+from escalation.next_step import graph as files
+from escalation.next_step.graph import Graph
+from escalation.next_step.rehearsal import JSON, samples
+from escalation.next_step.trail import Trail
 
 ENGINE: Final = version("zen-engine")
 NO_STEP: Final[Literal["none"]] = "none"

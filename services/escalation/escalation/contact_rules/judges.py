@@ -6,10 +6,19 @@ from datetime import date, datetime
 
 from doorstep.events.escalation import HoldKind, Way
 
-from escalation import terms
-from escalation.asked import Asked, HeldBy, about
-from escalation.hours import Block, OpenHours, Spans, Zones, blocked_on, next_open, next_unblocked, open_on
-from escalation.judge import NEVER, Detail, Judge
+from escalation.contact_rules import terms
+from escalation.contact_rules.asked import Asked, HeldBy, about
+from escalation.contact_rules.hours import (
+    Block,
+    OpenHours,
+    Spans,
+    Zones,
+    blocked_on,
+    next_open,
+    next_unblocked,
+    open_on,
+)
+from escalation.contact_rules.judge import NEVER, Detail, Judge
 
 HOLDS_ZH: dict[HoldKind, str] = {
     "dispute": "债务异议",

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import zen
 
-from escalation.graph import Graph, tables
+from escalation.next_step.graph import Graph, tables
 
 AT_RANDOM = 400
 FOR_EACH_RULE = 60

@@ -10,9 +10,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from escalation.backtest import Replay, Span
-from escalation.differences import Differences
 from escalation.explain import difference
+from escalation.hindsight.backtest import Replay, Span
+from escalation.hindsight.differences import Differences
 from escalation.phrases import INDEX
 
 KINDS = {

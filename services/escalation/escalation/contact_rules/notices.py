@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from escalation import terms
-from escalation.asked import Asked, Line
-from escalation.calendars import business_day
-from escalation.hours import DAY, midnight
-from escalation.judge import EVER, Detail, Judge
+from escalation.contact_rules import terms
+from escalation.contact_rules.asked import Asked, Line
+from escalation.contact_rules.calendars import business_day
+from escalation.contact_rules.hours import DAY, midnight
+from escalation.contact_rules.judge import EVER, Detail, Judge
 
 GIVEN = frozenset({"sent", "delivered", "answered"})
 """What proves that a notice went out. `unknown` counts as sent against a cap, not in favour of a notice."""

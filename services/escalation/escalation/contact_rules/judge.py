@@ -11,8 +11,8 @@ from functools import lru_cache
 
 from doorstep.events.common import Verdict
 
-from escalation.asked import Asked
-from escalation.terms import Rule
+from escalation.contact_rules.asked import Asked
+from escalation.contact_rules.terms import Rule
 
 Detail = tuple[str, str]
 EVER = datetime.min.replace(tzinfo=UTC)

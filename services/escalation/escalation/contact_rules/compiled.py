@@ -8,13 +8,13 @@ from typing import get_args
 
 from doorstep.events.escalation import HoldKind, Way
 
-from escalation import terms
-from escalation.counting import CooldownJudge, CounterJudge, local_days, lookback
-from escalation.hours import DAY, OpenHours, midnight_utc
-from escalation.judge import Detail, Judge
-from escalation.judges import BlocksJudge, HoursJudge, SuspensionJudge, VisitJudge
-from escalation.notices import FollowUpJudge, PriorNoticeJudge
-from escalation.pack import Pack
+from escalation.contact_rules import terms
+from escalation.contact_rules.counting import CooldownJudge, CounterJudge, local_days, lookback
+from escalation.contact_rules.hours import DAY, OpenHours, midnight_utc
+from escalation.contact_rules.judge import Detail, Judge
+from escalation.contact_rules.judges import BlocksJudge, HoursJudge, SuspensionJudge, VisitJudge
+from escalation.contact_rules.notices import FollowUpJudge, PriorNoticeJudge
+from escalation.contact_rules.pack import Pack
 
 FIRST_ZONE, LAST_ZONE = timedelta(hours=14), timedelta(hours=12)
 """Somewhere a day begins 14 hours before, and ends 12 hours after, it does in UTC."""
