@@ -85,6 +85,7 @@ _FIGURES = {
     "contact.reply": "replies",
     "promise.recorded": "promises",
     "promise.kept": "promises_kept",
+    "promise.partly-kept": "promises_partly_kept",
     "promise.broken": "promises_broken",
     "hold.placed": "holds",
     "loan.payment-recorded": "payments",
