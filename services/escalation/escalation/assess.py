@@ -127,13 +127,15 @@ def _decide_contact(look: Look) -> Event:
 def _decide_visit(look: Look) -> Event:
     case, now, packs = look.case, look.now, look.packs
     notice = look.asked("sms", "visit-notice")
-    visit = _after_notice(look.asked("visit", None))
+    today = now.astimezone(look.zones[0]).date()
+    notice_hours = rules.notice_hours(packs, today)
+    visit = _after_notice(look.asked("visit", None), notice_hours)
     decision = _decision(look, [visit, notice])
     if _refused(decision.verdicts):
         denied = e.VisitDenied(decision=decision, assess_at=decision.earliest_next)
         return _said_before(look, decision) or denied
     assert case.personal is not None
-    until, today = now + VISIT_VALID, now.astimezone(look.zones[0]).date()
+    until = now + VISIT_VALID
     allowed = rules.open_spans(packs, visit, until)
     return e.VisitPermitted(
         permit_id=_permit_id(case),
@@ -144,7 +146,7 @@ def _decide_visit(look: Look) -> Event:
         windows=_hull(allowed, look.zones[0]),
         valid_until=until,
         minimum_staff=rules.staff(packs, today),
-        notice_hours=rules.notice_hours(packs, today),
+        notice_hours=notice_hours,
         personal=case.personal,
         region=case.region,
         assess_at=until,
@@ -157,9 +159,10 @@ def _decide_visit(look: Look) -> Event:
     )
 
 
-def _after_notice(visit: rules.Asked) -> rules.Asked:
-    """The visit, for whose caps its own notice counts as well."""
-    told = rules.Line("sms", visit.now, "sent", visit.loans, "visit-notice")
+def _after_notice(visit: rules.Asked, notice_hours: int) -> rules.Asked:
+    """The visit, for whose caps its own notice counts as well: it lies as long before as the packs ask for."""
+    at = visit.now - timedelta(hours=notice_hours)
+    told = rules.Line("sms", at, "sent", visit.loans, "visit-notice")
     return replace(visit, person=[*visit.person, told], number=[*visit.number, told], address=[*visit.address, told])
 
 

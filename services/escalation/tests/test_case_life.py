@@ -360,3 +360,26 @@ def test_a_notice_the_borrower_is_owed_waits_for_no_promise() -> None:
     answered = RecordContactOutcome(case.state.ledger[-1].permit_id, "answered", at(2, "23:30"))
     promised = case.when(answered, at(2, "23:30")).when(RecordPromise("p1", day(12), None), at(2, "23:30"))
     assert purposes(until(promised, at(7))) == ["reminder", "validation-notice"]
+
+
+@pytest.mark.parametrize(
+    ("region", "zone", "currency"),
+    [
+        ("CN-GD", "Asia/Shanghai", "CNY"),
+        ("US-NY", "America/New_York", "USD"),
+        ("IN-DL", "Asia/Kolkata", "INR"),
+        ("GB-LND", "Europe/London", "GBP"),
+        ("KR-11", "Asia/Seoul", "KRW"),
+        ("RU-MOW", "Europe/Moscow", "RUB"),
+        ("AU-NSW", "Australia/Sydney", "AUD"),
+        ("ID-JK", "Asia/Jakarta", "IDR"),
+        ("TH-10", "Asia/Bangkok", "THB"),
+        ("PH-00", "Asia/Manila", "PHP"),
+        ("TW-TPE", "Asia/Taipei", "TWD"),
+        ("JP-13", "Asia/Tokyo", "JPY"),
+    ],
+)
+def test_nowhere_do_the_rules_make_a_warranted_visit_impossible(region: str, zone: str, currency: str) -> None:
+    """Nobody answers, much is owed: after the milder means a visit with its notice is allowed."""
+    case = told(overdue(1, dpd=90, amount="90000000", currency=currency, region=region, time_zone=zone), now=at(2))
+    assert "visit" in [permit.way for permit in until(case, at(60)).state.ledger]
