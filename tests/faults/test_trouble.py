@@ -29,7 +29,7 @@ from tests.support.postgres_server import OwnPostgres, own_postgres
 ACCOUNTS = [Account(number, 3 + number % 20, 1_000 + 100 * number) for number in range(1, 31)]
 PACE = 0.1
 """Seconds between two facts of the bank, so that messages flow while the fault happens."""
-WITHIN = 40.0
+WITHIN = 90.0
 
 NewDatabase = Callable[..., Awaitable[AsyncEngine]]
 Trouble = Callable[[Cluster], Coroutine[Any, Any, None]]
