@@ -135,9 +135,8 @@ class Embedded:
     def settings(self, service: str, **more: Any) -> Settings:
         """As `doorstep serve` would read them from its environment. A folder `policy` in ours is the policy, unless
         DOORSTEP_POLICY_FOLDER or `more` names another."""
-        own = self.folder / "policy"
-        if own.is_dir() and "DOORSTEP_POLICY_FOLDER" not in os.environ:
-            more.setdefault("policy_folder", own)
+        if policy := policy_folder(self.folder):
+            more.setdefault("policy_folder", policy)
         return Settings(
             database_url=self._postgres.url(_database(service)),
             vault_url=self._postgres.url("doorstep_vault"),
@@ -184,6 +183,14 @@ class Embedded:
         engine = database.engine(self._postgres.url(name))
         self._engines.append(engine)
         return engine
+
+
+def policy_folder(folder: Path) -> Path | None:
+    """Where the policy of the embedded system in `folder` is read from; None: it is the one built in."""
+    if told := os.environ.get("DOORSTEP_POLICY_FOLDER"):
+        return Path(told)
+    own = folder / "policy"
+    return own if own.is_dir() else None
 
 
 def _database(service: str) -> str:

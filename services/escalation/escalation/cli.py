@@ -1,7 +1,6 @@
 """`backtest` and `explain`: what another policy would have decided, and why a decision is as it is, in the terminal."""
 
 import asyncio
-import os
 import shutil
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import msgspec
 import typer
 from doorstep import local, memory
+from doorstep.embedded import policy_folder
 from doorstep.envelope import Envelope, decode
 from doorstep.events.common import Language
 from rich.console import Console
@@ -58,7 +58,7 @@ def backtest(
     if last < first:
         raise typer.BadParameter("--to lies before --from")
     try:
-        policies = another(_policy_folder(folder), packs, strategy, tenants)
+        policies = another(policy_folder(folder), packs, strategy, tenants)
         report = asyncio.run(_backtest(policies, Span(first.date(), last.date()), tenant, examples, folder))
     except InvalidPolicy as error:
         for problem in error.problems:
@@ -127,14 +127,6 @@ def _with_tenants(base: Path | None, packs: Path | None, tenants: Path) -> Polic
             shutil.copytree(packs, staged / "packs", dirs_exist_ok=True)
         shutil.copy(tenants, staged / TENANTS)
         return Policies(staged)
-
-
-def _policy_folder(folder: Path) -> Path | None:
-    """Where the policy in force is read from."""
-    if told := os.environ.get("DOORSTEP_POLICY_FOLDER"):
-        return Path(told)
-    kept = folder / "policy"
-    return kept if kept.is_dir() else None
 
 
 async def _backtest(policies: Policies, span: Span, tenant: str | None, examples: int, folder: Path) -> Report:

@@ -20,6 +20,7 @@ from escalation.case import CONTACT_FINALITY, VISIT_FINALITY, WENT
 from escalation.contact_rules.asked import Line
 from escalation.fold import LEDGER_KEEPS
 from escalation.policy import Policies, Policy
+from escalation.tenant import Tenant, evolve
 
 FIRSTS_KEPT = timedelta(days=3)
 
@@ -30,14 +31,10 @@ class Place(msgspec.Struct, frozen=True, tag="place"):
     reached: dict[str, Line] = {}
 
 
-class Reins(msgspec.Struct, frozen=True, tag="reins"):
-    """A tenant's: shadow mode, first contacts a day (None: any number), ways that are stopped ("*": all), and the
-    first contacts that were permitted lately, by permit."""
+class Reins(Tenant, frozen=True, tag="reins"):
+    """A tenant's reins as it holds them, and the first contacts that were permitted lately, by permit."""
 
-    shadow: bool = False
-    ramp: int | None = None
-    stopped: tuple[str, ...] = ()
-    firsts: dict[str, datetime] = {}
+    firsts: dict[str, datetime] = msgspec.field(default_factory=dict)
 
 
 Tally = Place | Reins | None
@@ -127,16 +124,10 @@ def _places(stream: StreamId, known: Any) -> Sequence[str]:
     return [name for name, token in zip(_names(stream, known), tokens, strict=True) if token is not None]
 
 
-def _reined(reins: Reins, event: Event) -> Reins:  # noqa: PLR0911
+def _reined(reins: Reins, event: Event) -> Reins:
     match event:
-        case e.ShadowSet(on=on):
-            return replace(reins, shadow=on)
-        case e.RampSet(first_contacts_a_day=limit):
-            return replace(reins, ramp=limit)
-        case e.SendingStopped(way=way):
-            return replace(reins, stopped=tuple(sorted({*reins.stopped, way or "*"})))
-        case e.SendingAllowed(way=way):
-            return replace(reins, stopped=tuple(one for one in reins.stopped if one != (way or "*")))
+        case e.ShadowSet() | e.RampSet() | e.SendingStopped() | e.SendingAllowed():
+            return evolve(reins, event)
         case e.ContactPermitted(permit_id=permit_id):
             at = event.decision.inputs.local_time.astimezone(UTC)
             kept = {name: when for name, when in reins.firsts.items() if when > at - FIRSTS_KEPT}

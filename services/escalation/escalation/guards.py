@@ -14,6 +14,7 @@ from escalation.case import Case
 from escalation.contact_rules.rules import zones_of
 from escalation.counsel import Advice
 from escalation.next_step.strategy import Step
+from escalation.tenant import EVERY_WAY
 
 HOUSE = "Doorstep"
 OWED: tuple[Purpose, ...] = ("collection-notice", "validation-notice")
@@ -97,12 +98,12 @@ def _fresh(case: Case, advice: Advice, now: datetime) -> Verdict:
 
 
 def _stopped(advice: Advice, way: Way) -> Verdict:
-    stopped = {way, "*"} & set(advice.reins.stopped)
+    stopped = {way, EVERY_WAY} & set(advice.reins.stopped)
     return _verdict(
         "kill-switch",
         not stopped,
-        (f"the tenant has stopped {'everything' if '*' in stopped else way}",
-         f"该租户已停用{'全部渠道' if '*' in stopped else WAYS_ZH[way]}")
+        (f"the tenant has stopped {'everything' if EVERY_WAY in stopped else way}",
+         f"该租户已停用{'全部渠道' if EVERY_WAY in stopped else WAYS_ZH[way]}")
         if stopped
         else (f"{way} is not stopped", f"{WAYS_ZH[way]}未被停用"),
     )  # fmt: skip

@@ -6,7 +6,7 @@ The ways are independent switches, and "*" is one more, for all of them: nothing
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 import msgspec
 from doorstep.decider import Decider, Refused, StreamId
@@ -16,6 +16,7 @@ CATEGORY = "tenant"
 EVERY_WAY = "*"
 """The switch for all ways at once."""
 
+T = TypeVar("T", bound="Tenant")
 TenantEvent = ShadowSet | RampSet | SendingStopped | SendingAllowed
 
 
@@ -97,7 +98,7 @@ def _on(state: Tenant, way: Way | None) -> bool:
     return (way or EVERY_WAY) in state.stopped
 
 
-def evolve(state: Tenant, event: TenantEvent) -> Tenant:
+def evolve(state: T, event: TenantEvent) -> T:
     """The reins after `event`."""
     match event:
         case ShadowSet(on=on):

@@ -83,11 +83,9 @@ class PostgresSubscription:
         it is the one place with plaintext."""
         record = records[-1]
         topic = record.partition.topic
+        statement = _COMMIT_AND_FORGET if topic == INTAKE else _COMMIT
         async with self._bus.single.connect() as connection:
-            await connection.execute(_COMMIT, {"group": self._group, "topic": topic, "position": record.offset})
-            if topic == INTAKE:
-                # After the cursor: a crash in between leaves messages that nobody reads again, until the next time.
-                await connection.execute(_FORGET, {"topic": topic, "position": record.offset})
+            await connection.execute(statement, {"group": self._group, "topic": topic, "position": record.offset})
 
     async def lag(self) -> int:
         """How many records the group has not committed."""
@@ -138,11 +136,14 @@ _NEXT = text(
     "(select position from bus_cursor where group_name = :group and topic = :topic), 0))"
     " order by position limit :limit"
 )
-_COMMIT = text(
+_CURSOR = (
     "insert into bus_cursor (group_name, topic, position) values (:group, :topic, :position)"
     " on conflict (group_name, topic) do update set position = greatest(bus_cursor.position, excluded.position)"
 )
-_FORGET = text("delete from bus_log where topic = :topic and position <= :position")
+_COMMIT = text(_CURSOR)
+_COMMIT_AND_FORGET = text(
+    f"with forgotten as (delete from bus_log where topic = :topic and position <= :position) {_CURSOR}"
+)
 _LAG = text(
     "select count(*) from bus_log l where topic = any(cast(:topics as text[])) and position > coalesce("
     "(select position from bus_cursor c where c.group_name = :group and c.topic = l.topic), 0)"
