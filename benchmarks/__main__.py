@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from audit.log.keeper import BATCH
 from doorstep import memory, telemetry
 from doorstep.database import EmbeddedPostgres
 
-from benchmarks import contenders, decisions, journey
+from benchmarks import contenders, decisions, journey, log, timeline
 from benchmarks.contenders import Contender
 from benchmarks.journey import Outcome, Passage, System
 from tests.support.kafka_broker import NoBroker, running_broker
@@ -32,10 +33,13 @@ class Plan:
     bursts: int
     burst: int
     trickle: int
+    cases: int
+    answers: int
+    logged: int
 
 
-FULL = Plan(rounds=5, events=6_000, bursts=3, burst=5_000, trickle=1_500)
-QUICK = Plan(rounds=2, events=2_000, bursts=1, burst=2_000, trickle=200)
+FULL = Plan(rounds=5, events=6_000, bursts=3, burst=5_000, trickle=1_500, cases=1_000, answers=500, logged=1_000_000)
+QUICK = Plan(rounds=2, events=2_000, bursts=1, burst=2_000, trickle=200, cases=100, answers=200, logged=100_000)
 RATE = 50
 """Cases a second while the latency is measured."""
 
@@ -102,6 +106,35 @@ def of_decisions(plan: Plan) -> None:
     print(f"  folded as they were recorded:           {_verdict(many.folded, 50_000)}")
     print(f"  told to cases that decide anew:         {_verdict(many.told, 50_000)}")
     print(f"  their own decisions, beside that:       {many.looks:,.0f} looks/s")
+
+
+async def of_a_timeline(plan: Plan) -> None:
+    """One case's timeline out of many, from the query to the bytes of the answer, in one process."""
+    with _postgres() as (_, postgres):
+        found = await timeline.measured(postgres, plan.cases, plan.answers)
+    p99 = found.percentile(0.99)
+    word = "met" if p99 < 20 else "missed"
+    megabytes = found.size / 1e6
+    print(f"\ntimeline of a case of {timeline.CASE:,} entries out of {found.entries:,}, {megabytes:.1f} MB of JSON:")
+    print(f"p50 {found.percentile(0.5):.1f} ms, p99 {p99:.1f} ms (aim: under 20 ms, {word})")
+    print("  of which " + ", ".join(f"{name} {ms:.1f}" for name, ms in found.steps.items()) + " (medians)")
+
+
+async def of_the_log(plan: Plan) -> None:
+    """How it grows with fsync, proves an entry, and is verified as a whole."""
+    with _postgres() as (folder, postgres):
+        one = await log.grown(postgres, folder, plan.rounds)
+        print(f"\nentries of 1 KB into the log, fsync, {BATCH:,} a checkpoint; median of {plan.rounds} rounds")
+        print(f"  the database's rows to the checkpoint:  {_verdict(one.kept, 10_000)} entries/s")
+        print(f"  one file by hand, hashed, an fsync each {BATCH:,}: {one.by_hand:,.0f}; of that {one.share:.2f}")
+        print(f"  the bus to the checkpoint, absorbed:    {one.together:,.0f}")
+        two = log.read(folder, plan.logged, plan.answers)
+    word = "met" if two.warm.p99 < 1 else "missed"
+    print(f"\na log of {plan.logged:,} entries")
+    print(f"  inclusion proof:                        {two.warm} (aim: under 1 ms, {word})")
+    print(f"  its first one, tiles on the disk alone: {two.cold}")
+    print(f"  verified as a whole:                    {_verdict(two.verified, 100_000)} entries/s")
+    print(f"  its files read and hashed, no more:     {two.by_hand:,.0f}")
 
 
 async def _take_turns(lines: Sequence[Line], plan: Plan) -> dict[str, list[float]]:
@@ -198,7 +231,9 @@ def main() -> None:
     """All parts; the last one says why where no broker can be had."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="half a minute, rougher figures")
-    parser.add_argument("--only", choices=["decisions", "postgres", "kafka"], help="one of the parts")
+    parser.add_argument(
+        "--only", choices=["decisions", "postgres", "timeline", "log", "kafka"], help="one of the parts"
+    )
     options = parser.parse_args()
     plan, start = QUICK if options.quick else FULL, time.monotonic()
     warnings.simplefilter("ignore")
@@ -208,6 +243,10 @@ def main() -> None:
         of_decisions(plan)
     if options.only in (None, "postgres"):
         asyncio.run(on_one_postgres(plan))
+    if options.only in (None, "timeline"):
+        asyncio.run(of_a_timeline(plan))
+    if options.only in (None, "log"):
+        asyncio.run(of_the_log(plan))
     if options.only in (None, "kafka"):
         try:
             with running_broker() as broker:

@@ -5,8 +5,8 @@
 
 Each jurisdiction has a process, a folder and a PostgreSQL of its own. There the demo's borrowers live through the year
 with everything that may happen to them (see doorstep.demo.circumstances): the bank's daily file through the importer,
-four services, receipts, replies and visit reports through the HTTP API. Then `tests.support.watch`, which shares no
-code with Doorstep, reads what was published and holds it against the contact rules.
+four services, receipts, replies and visit reports through the HTTP API. Then `audit.conformance`, which shares no code
+with what decides, reads what was published and holds it against the contact rules.
 
 Exit status 1 means that a contact or visit should not have happened, or that none did. `--keep FOLDER` keeps the dumps,
 `--json` ends with the result as one line."""
@@ -33,6 +33,9 @@ from typing import Any
 
 import msgspec
 import uvloop
+from audit.conformance.record import read
+from audit.conformance.report import Terms, Violation
+from audit.conformance.watch import check
 from doorstep import memory, telemetry
 from doorstep.demo.places import COUNTRIES, Jurisdiction
 from doorstep.demo.run import staged, summarize
@@ -40,8 +43,6 @@ from doorstep.demo.world import MemoryGateway
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-
-from tests.support import watch
 
 EVERY = timedelta(hours=3)
 """How often providers and the bank's core pass on what they have: a year has fewer instants so."""
@@ -70,7 +71,7 @@ class Result:
     denied: Mapping[str, int]
     crossed: Mapping[str, int]
     parked: int
-    violations: Sequence[watch.Violation]
+    violations: Sequence[Violation]
     seconds: float
     processor: float
     checking: float
@@ -95,7 +96,7 @@ def live_through(jurisdiction: Jurisdiction, asked: Asked, moved: "Queue[tuple[s
         dump = (asked.keep or scratch) / f"{jurisdiction}.ndjson"
         parked = uvloop.run(_lived(jurisdiction, asked, scratch / "year", dump, moved))
         lived = time.monotonic()
-        report = watch.check(watch.read(dump), jurisdiction)
+        report = check(read(dump), Terms.of(jurisdiction))
     return Result(
         jurisdiction,
         report.events,

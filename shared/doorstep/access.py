@@ -12,10 +12,10 @@ from fastapi import Depends, HTTPException, Request
 
 from doorstep.envelope import Actor
 
-Role = Literal["viewer", "compliance", "operator", "agent", "provider", "admin"]
-"""viewer sees cases without personal data; compliance also opens it; operator handles what is parked and
-the agents' roster; agent reports visits; provider (an SMS or voice gateway) brings receipts and replies;
-admin may do everything."""
+Role = Literal["viewer", "auditor", "compliance", "operator", "agent", "provider", "admin"]
+"""viewer sees cases without personal data; auditor also reads the entries of the log as they are; compliance opens
+personal data; operator handles what is parked and the agents' roster; agent reports visits; provider (an SMS or voice
+gateway) brings receipts and replies; admin may do everything."""
 AUDIENCE = "doorstep"
 COOKIE = "doorstep_token"
 
@@ -64,10 +64,7 @@ class Issuer:
     @classmethod
     def generate(cls) -> "Issuer":
         """A fresh key pair."""
-        pem = Ed25519PrivateKey.generate().private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        return cls(pem.decode())
+        return cls(private_key())
 
     @property
     def public_key(self) -> str:
@@ -83,6 +80,14 @@ class Issuer:
         """`issued` is real time, never simulated: a token's life is a matter of the wall clock."""
         claims = {"sub": who, "role": role, "aud": AUDIENCE, "iat": issued, "exp": issued + lifetime}
         return jwt.encode(claims, self.private_key, algorithm="EdDSA")
+
+
+def private_key() -> str:
+    """A fresh Ed25519 key, PEM."""
+    pem = Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return pem.decode()
 
 
 def requires(*roles: Role) -> Callable[..., Principal]:
@@ -112,7 +117,8 @@ def _token(request: Request) -> str:
     return request.cookies.get(COOKIE, "")
 
 
-Viewer = Annotated[Principal, Depends(requires("viewer", "compliance", "operator"))]
+Viewer = Annotated[Principal, Depends(requires("viewer", "auditor", "compliance", "operator"))]
+Auditor = Annotated[Principal, Depends(requires("auditor", "compliance"))]
 Compliance = Annotated[Principal, Depends(requires("compliance"))]
 Operator = Annotated[Principal, Depends(requires("operator"))]
 FieldAgent = Annotated[Principal, Depends(requires("agent"))]

@@ -82,10 +82,11 @@ class EmbeddedPostgres:
 
         folder.mkdir(parents=True, exist_ok=True)
         self._server = get_server(folder, cleanup_mode="stop")
-        if not durable:
-            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-                self._server.psql(f"alter system set {setting} = off")
-            self._server.psql("select pg_reload_conf()")
+        # A recycled file of the write-ahead log would keep the keys of erased borrowers until it is written over.
+        lasting = () if durable else ("fsync", "synchronous_commit", "full_page_writes")
+        for setting in ("wal_recycle", *lasting):
+            self._server.psql(f"alter system set {setting} = off")
+        self._server.psql("select pg_reload_conf()")
 
     def url(self, database: str, *, owner: str | None = None) -> str:
         """For Settings and engine(). Each database has an owner of its own name, and nobody else gets in."""

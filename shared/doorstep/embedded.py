@@ -13,7 +13,7 @@ from typing import Any, Self
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from doorstep import database
-from doorstep.access import Access, Issuer
+from doorstep.access import Access, Issuer, private_key
 from doorstep.bus.interface import Bus
 from doorstep.bus.postgres import PostgresBus
 from doorstep.clock import Clock
@@ -48,6 +48,7 @@ class Secrets:
     vault_key: str
     tenant_secret: str
     issuer: Issuer
+    log_key: str
     epoch: str | None = None
 
     @classmethod
@@ -55,9 +56,11 @@ class Secrets:
         """The secrets of an earlier start in `folder`, or fresh ones, kept there."""
         path = folder / "secrets.json"
         if not path.exists():
-            return cls(secrets.token_urlsafe(32), secrets.token_urlsafe(32), Issuer.generate()).keep(folder)
+            fresh = cls(secrets.token_urlsafe(32), secrets.token_urlsafe(32), Issuer.generate(), private_key())
+            return fresh.keep(folder)
         held = json.loads(path.read_text())
-        return cls(held["vault_key"], held["tenant_secret"], Issuer(held["private_key"]), held["epoch"])
+        issuer = Issuer(held["private_key"])
+        return cls(held["vault_key"], held["tenant_secret"], issuer, held["log_key"], held["epoch"])
 
     def keep(self, folder: Path) -> Self:
         """Write them to `folder`, readable by their owner alone. Raises FileExistsError."""
@@ -66,6 +69,7 @@ class Secrets:
             "vault_key": self.vault_key,
             "tenant_secret": self.tenant_secret,
             "private_key": self.issuer.private_key,
+            "log_key": self.log_key,
             "epoch": self.epoch,
         }
         with os.fdopen(os.open(folder / "secrets.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -76,7 +80,7 @@ class Secrets:
     def from_seed(cls, seed: int) -> Self:
         """For synthetic borrowers only: the same seed gives the same case ids and event ids."""
         digest = hashlib.sha256(f"doorstep demo {seed}".encode()).hexdigest()
-        return cls(secrets.token_urlsafe(32), digest, Issuer.generate(), epoch=digest[:16])
+        return cls(secrets.token_urlsafe(32), digest, Issuer.generate(), private_key(), epoch=digest[:16])
 
 
 class Embedded:
@@ -86,6 +90,7 @@ class Embedded:
         self.folder = folder
         self.secrets = secrets_
         self.access = Access(secrets_.issuer.public_key)
+        self._durable = durable
         self._postgres = database.EmbeddedPostgres(folder / "postgres", durable=durable)
         self._engines: list[AsyncEngine] = []
         self.services: list[Running] = []
@@ -98,14 +103,14 @@ class Embedded:
         await self._postgres.create("doorstep_vault", "doorstep_bus", "doorstep_intake", *services)
         keys = self._engine("doorstep_vault")
         await database.migrate(keys, database.VAULT)
-        if bus is None:
-            engine = self._engine("doorstep_bus")
-            await database.migrate(engine, database.BUS)
-            bus = PostgresBus(engine, sole=sole)
-        self.bus = bus
         secret = self.secrets.tenant_secret.encode()
         self.tokens = Tokens(secret)
         vault = Vault(keys, self.secrets.vault_key.encode(), self.tokens, clock)
+        if bus is None:
+            engine = self._engine("doorstep_bus")
+            await database.migrate(engine, database.BUS)
+            bus = PostgresBus(engine, vault=vault, sole=sole)
+        self.bus = bus
         self._desk = Desk(self._engine("doorstep_intake"), bus, vault, secret, clock)
         await self._desk.open()
 
@@ -144,6 +149,10 @@ class Embedded:
             tenant_secret=self.secrets.tenant_secret,
             jwt_public_key=self.secrets.issuer.public_key,
             gateway_folder=self.folder / "gateway",
+            log_key=self.secrets.log_key,
+            log_folder=self.folder / "log",
+            log_create=True,
+            durable=self._durable,
             **more,
         )
 

@@ -125,7 +125,7 @@ class Handler:
         failpoints.hit("handle.before-transaction")
         async with self._runtime.engine.begin() as connection:
             if self._service.absorb is not None:
-                await self._service.absorb(connection, records, self._runtime.clock.now())
+                await self._service.absorb(connection, records, self._runtime.clock)
             else:
                 await self._take_or_park(connection, messages)
             if counted:

@@ -5,8 +5,9 @@ key was replayed or discarded. Nothing is dropped silently; both ends are events
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, assert_never
 
 import msgspec
@@ -20,6 +21,8 @@ from doorstep.events.kernel import MessageDiscarded, MessageParked, MessageRelea
 from doorstep.vault import Erased, Vault
 
 CATEGORY = "parking"
+KEPT_FOR = timedelta(days=30)
+"""How long a parked message that names no borrower can still be opened."""
 Fate = Literal["replayed", "discarded"]
 
 
@@ -151,7 +154,7 @@ async def park(
     behind: int | None = None,
 ) -> int | None:
     """Keep `record` for a person; its id, or None when it is kept already."""
-    sealed = await _seal(vault, record.value, case_id, now)
+    sealed = await _seal(vault, record.value, case_id)
     found = await connection.execute(
         _PARK,
         {
@@ -188,14 +191,12 @@ async def opened(vault: Vault, parked: Parked) -> bytes:
     return value
 
 
-async def _seal(vault: Vault, value: bytes, case_id: str | None, now: datetime) -> Sealed:
-    # Bytes that name no borrower go under a key that changes daily, so that a retention can destroy it.
-    intake = f"intake-{now:%Y-%m-%d}"
-    try:
-        (sealed,) = await vault.seal([(case_id or intake, value)])
-    except Erased:
-        (sealed,) = await vault.seal([(intake, value)])
-    return sealed
+async def _seal(vault: Vault, value: bytes, case_id: str | None) -> Sealed:
+    # Bytes that name no borrower, or an erased one, go under a key that is destroyed after KEPT_FOR.
+    if case_id is not None:
+        with suppress(Erased):
+            return (await vault.seal([(case_id, value)]))[0]
+    return (await vault.seal_of_the_day("intake", [value]))[0]
 
 
 _WAITING = text(

@@ -4,6 +4,8 @@ never not at all; the readers' inboxes make the second time harmless.
 One relay per service (see leader). Rows are deleted, not skipped by "id > last seen", which would lose rows
 committed late. A failed send stops the batch: going on would reorder a key."""
 
+from collections.abc import Awaitable, Callable, Sequence
+
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -12,12 +14,18 @@ from doorstep.bus.interface import Bus, Outgoing
 from doorstep.leader import Leader
 from doorstep.telemetry import Telemetry
 
+Uncover = Callable[[Sequence[bytes]], Awaitable[Sequence[bytes | None]]]
+
 
 class Relay:
-    """One per service and process; only the leader publishes."""
+    """One per service and process; only the leader publishes. `uncover` opens the values of an outbox that holds them
+    under seal; what it answers None for goes no further."""
 
-    def __init__(self, engine: AsyncEngine, bus: Bus, telemetry: Telemetry, batch: int) -> None:
+    def __init__(
+        self, engine: AsyncEngine, bus: Bus, telemetry: Telemetry, batch: int, uncover: Uncover | None = None
+    ) -> None:
         self._bus = bus
+        self._uncover = uncover
         self._telemetry = telemetry
         self._batch = batch
         self._leader = Leader(engine, "relay")
@@ -43,7 +51,9 @@ class Relay:
         if not rows:
             return 0
         failpoints.hit("relay.before-send")
-        await self._bus.publish([Outgoing(row.topic, row.key, row.value) for row in rows])
+        values = await self._uncover([row.value for row in rows]) if self._uncover else [row.value for row in rows]
+        told = zip(rows, values, strict=True)
+        await self._bus.publish([Outgoing(row.topic, row.key, value) for row, value in told if value is not None])
         failpoints.hit("relay.before-delete")
         await connection.execute(_DELETE, {"positions": [row.position for row in rows]})
         failpoints.hit("relay.after-delete")

@@ -1,4 +1,4 @@
-"""A running service: its connections, its four loops (consumer, timers, effects, relay), its readiness.
+"""A running service: its connections, its loops (consumer, timers, effects, relay, and its own), its readiness.
 
 `turn` moves each loop one step and returns; the simulation and the tests drive it so. `run` lets them all
 go on by themselves until told to stop."""
@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from doorstep import database, failpoints, handle, parking
+from doorstep import artifacts, database, failpoints, handle, parking
 from doorstep.bus.interface import Bus
 from doorstep.bus.kafka import KafkaBus
 from doorstep.clock import Clock, FileClock, SystemClock
@@ -26,7 +26,7 @@ from doorstep.events.registry import Event
 from doorstep.gateway import FileGateway, Gateway
 from doorstep.handle import Handler
 from doorstep.relay import Relay
-from doorstep.service import Service
+from doorstep.service import Halt, Service, Worker
 from doorstep.settings import Settings
 from doorstep.store import Store
 from doorstep.tallies import Tallies
@@ -82,6 +82,7 @@ class Running:
         self._due: tuple[int, datetime] | None = None
         self._relayed = -1
         self._store: Store | None = None
+        self.workers: Sequence[Worker] = ()
 
     async def prepare(self) -> None:
         """Migrate, then build what needs the database. Raises PostgreSQL's errors and ConnectionError."""
@@ -94,7 +95,8 @@ class Running:
             epoch = await database.epoch_of(connection)
             crashed = (await connection.execute(_CRASHED)).first() is not None
             await connection.execute(_STARTED, {"instance": self._instance})
-        deciders: dict[str, Decider[Any, Any]] = {**self.service.deciders, parking.CATEGORY: parking.DECIDER}
+        kernel: dict[str, Decider[Any, Any]] = {one.category: one for one in (parking.DECIDER, artifacts.DECIDER)}
+        deciders = {**self.service.deciders, **kernel}
         batch = self.settings.batch
         tallies = Tallies(self.counsel)
         await tallies.refresh(self.engine)
@@ -104,6 +106,7 @@ class Running:
         self.timers = Timers(self, self._store, self.telemetry, batch)
         self.effects = Effects(self.service, self, self._store, self.telemetry)
         self.relay = Relay(self.engine, self.bus, self.telemetry, batch)
+        self.workers = [artifacts.Publisher(self, self.service.artifacts), *self.service.workers(self)]
         self._faults.pop("start", None)
 
     async def execute(self, *routed: Routed, request_id: str | None = None) -> Sequence[Event]:
@@ -131,12 +134,19 @@ class Running:
         if await self.next_due() <= self.clock.now():
             done += await self.timers.turn()
             done += await self.effects.turn()
+        for worker in self.workers:
+            done += await worker.turn()
         if self._relayed != self.store.changes:
             changes = self.store.changes
             done += (relayed := await self.relay.turn())
             # What is published may have been written long before: look until nothing is left.
             self._relayed = -1 if relayed else changes
         return done
+
+    async def finish(self) -> None:
+        """Let each worker do what it would do later, until nothing is left, now that nothing more comes."""
+        while sum([await worker.turn(hurry=True) for worker in self.workers]) + await self.turn():
+            continue
 
     async def next_due(self) -> datetime:
         """When the next timer or effect is due; the end of time when none is."""
@@ -162,6 +172,7 @@ class Running:
             ("timers", self.timers.turn),
             ("effects", self.effects.turn),
             ("relay", self.relay.turn),
+            *((worker.name, worker.turn) for worker in self.workers),
         ]
         with about(service=self.service.name):
             tasks = [asyncio.create_task(self._loop(name, turn, stop), name=name) for name, turn in loops]
@@ -182,8 +193,8 @@ class Running:
     async def close(self) -> None:
         """A clean end: leave the group, let go of the locks, forget that we ran."""
         if self._store is not None:
-            for loop in (self.consumer, self.effects, self.relay):
-                await loop.close()
+            for close in (self.consumer.close, self.effects.close, self.relay.close, *(w.close for w in self.workers)):
+                await close()
             with suppress(Exception):
                 async with self.engine.begin() as connection:
                     await connection.execute(_STOPPED, {"instance": self._instance})
@@ -213,7 +224,7 @@ class Running:
             try:
                 done = await turn()
             except Exception as error:
-                self._faults[name] = str(error) if isinstance(error, ConnectionError) else where(error)
+                self._faults[name] = str(error) if isinstance(error, ConnectionError | Halt) else where(error)
                 log.warning("loop failed; it tries again", loop=name, why=self._faults[name], seconds=pause)
                 await _sleep(stop, pause)
                 pause = min(pause * 2, 10.0)

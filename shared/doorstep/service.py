@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
     from typer import Typer
 
+    from doorstep.artifacts import Publish
     from doorstep.bus.interface import Record
     from doorstep.clock import Clock
     from doorstep.gateway import Gateway
     from doorstep.settings import Settings
+    from doorstep.telemetry import Telemetry
     from doorstep.vault import Vault
 
 
@@ -44,6 +46,10 @@ class Runtime(Protocol):
     def gateway(self) -> "Gateway": ...
     @property
     def counsel(self) -> "Mapping[str, Counsel]": ...
+    @property
+    def telemetry(self) -> "Telemetry": ...
+    @property
+    def workers(self) -> "Sequence[Worker]": ...
 
     async def execute(self, *routed: Routed, request_id: str | None = None) -> Sequence[Event]:
         """Decide and commit in one transaction; the events that came of it. With a `request_id` a repeated
@@ -52,6 +58,10 @@ class Runtime(Protocol):
 
     async def state(self, stream: StreamId) -> Any:
         """The present state of `stream`."""
+        ...
+
+    async def lag(self) -> int:
+        """Messages that this process has not read yet."""
         ...
 
 
@@ -103,6 +113,25 @@ class Performer(Protocol):
 
     async def perform(self, runtime: Runtime, calls: Sequence[Call]) -> Sequence[Any]:
         """One command (or Later) per call, in order. An exception fails them all; they are repeated."""
+        ...
+
+
+class Halt(Exception):
+    """A worker cannot go on before a person has acted. The message says what to do, and quotes no personal data."""
+
+
+class Worker(Protocol):
+    """A loop of a service's own, beside those of the kernel."""
+
+    name: str
+
+    async def turn(self, *, hurry: bool = False) -> int:
+        """One step, if its time has come, or with `hurry` whether or not; how much was done. What it raises is tried
+        again."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what it holds, a lock for example."""
         ...
 
 
@@ -166,9 +195,11 @@ def _no_counsel(_: "Settings") -> Mapping[str, Counsel]:
 
 @dataclass(frozen=True)
 class Service:
-    """`react` turns an event heard into commands (pure). `effects` names what a committed event sets off.
-    `project` keeps the service's views, in the transaction of the events. `absorb`, instead of `react`,
-    takes records as they came, unread: that is how the audit keeps what it does not understand.
+    """`react` turns an event heard into commands (pure). `effects` names what a committed event of
+    `deciders` sets off. `project` keeps the service's views, in the transaction of those events. `absorb`, instead of
+    `react`, takes records as they came, unread: that is how the audit keeps what it does not understand. `workers` are
+    loops of the service's own, made once it can reach its database. `artifacts` are what it decides or speaks by now:
+    asked for again and again, and each content published once.
     `translators` read topics that do not carry our envelope. `counsel`, by category, is built from the settings when
     the service starts."""
 
@@ -181,7 +212,9 @@ class Service:
     effects: Callable[[StreamId, Event, Any], Iterable[Effect]] = _nothing
     performers: Mapping[str, Performer] = field(default_factory=dict)
     project: "Callable[[AsyncConnection, Sequence[Committed]], Awaitable[None]]" = _no_projection
-    absorb: "Callable[[AsyncConnection, Sequence[Record], datetime], Awaitable[None]] | None" = None
+    absorb: "Callable[[AsyncConnection, Sequence[Record], Clock], Awaitable[None]] | None" = None
+    workers: "Callable[[Runtime], Sequence[Worker]]" = _nothing
+    artifacts: "Callable[[Runtime], Sequence[Publish]]" = _nothing
     translators: Mapping[str, Translator] = field(default_factory=dict)
     counsel: "Callable[[Settings], Mapping[str, Counsel]]" = _no_counsel
     api: "Callable[[Runtime], APIRouter] | None" = None

@@ -168,10 +168,13 @@ class Store:
             raise Conflict("another writer appended first") from error
         failpoints.hit("store.after-events")
         await connection.execute(_STATES, _states(changed))
-        effects = [(one, effect) for one in committed for effect in self._effects(one)]
+        # The kernel has streams in every service; their states mean nothing to it.
+        own = [one for one in committed if one.stream.category in self._service.deciders]
+        effects = [(one, effect) for one in own for effect in self._effects(one)]
         if effects:
             await connection.execute(_EFFECTS, _effect_columns(effects, now))
-        await self._service.project(connection, committed)
+        if own:
+            await self._service.project(connection, own)
         await suspension.note(connection, [(one.envelope, one.event) for one in committed])
         self._telemetry.committed.inc(len(committed))
         failpoints.hit("store.after-write")

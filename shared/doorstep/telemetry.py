@@ -125,10 +125,8 @@ class Telemetry:
         self.published = self._counter("events_published", "events the bus has confirmed")
         self.effects = self._counter("effects_done", "effects carried out or recorded as not carried out")
         self.failures = self._counter("failures", "batches, timers and effects that failed and are tried again")
-        self.waiting = Gauge(
-            "doorstep_parked_waiting", "messages parked now; more than 0 is an alarm", registry=self.registry
-        )
-        self.lag = Gauge("doorstep_lag", "messages not read yet", registry=self.registry)
+        self.waiting = self.gauge("parked_waiting", "messages parked now; more than 0 is an alarm")
+        self.lag = self.gauge("lag", "messages not read yet")
         self.batch_seconds = Histogram("doorstep_batch_seconds", "time to handle one batch", registry=self.registry)
         exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces") if endpoint else None
         self._provider = _provider(service, exporter, ratio) if exporter else None
@@ -173,6 +171,10 @@ class Telemetry:
         """Send what is still buffered."""
         if self._provider:
             self._provider.shutdown()
+
+    def gauge(self, name: str, about: str) -> Gauge:
+        """A gauge of the service's own; /metrics shows it as doorstep_<service>_<name>."""
+        return Gauge(f"doorstep_{name}", about, registry=self.registry)
 
     def _counter(self, name: str, about: str) -> Counter:
         return Counter(f"doorstep_{name}", about, registry=self.registry)

@@ -17,10 +17,11 @@ _environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=F
 
 @dataclass(frozen=True)
 class Template:
-    """A text with holes. `hash` is the SHA-256 of the file's bytes, in hex."""
+    """A text with holes. `content` is the whole file, `hash` the SHA-256 of its bytes, in hex."""
 
     id: str
     version: int
+    content: str
     hash: str
     _compiled: jinja2.Template
 
@@ -31,11 +32,13 @@ class Template:
 
 def parse(template_id: str, content: bytes) -> Template:
     """Raises ValueError naming the template when its first line is not `version: <number>`."""
-    first, _, text = content.decode().partition("\n")
+    whole = content.decode()
+    first, _, text = whole.partition("\n")
     label, _, version = first.partition(":")
     if label != "version" or not version.strip().isdigit():
         raise ValueError(f"template {template_id} must begin with a line such as `version: 1`, not {first!r}")
-    return Template(template_id, int(version), hashlib.sha256(content).hexdigest(), _environment.from_string(text))
+    compiled = _environment.from_string(text)
+    return Template(template_id, int(version), whole, hashlib.sha256(content).hexdigest(), compiled)
 
 
 def catalogue(package: str, ids: Iterable[str]) -> Mapping[str, Template]:

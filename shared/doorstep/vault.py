@@ -11,6 +11,7 @@ import hmac
 import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Literal
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -24,6 +25,9 @@ from doorstep.events.common import Borrower, Sealed
 CACHE_FOR = timedelta(seconds=60)
 """How long an opened key stays in memory: the longest an erasure takes to reach every process."""
 CACHE_SIZE = 20_000
+Purpose = Literal["intake", "transit"]
+"""What is sealed under a key of the day, because nobody can tell whose it is: messages of intake that are parked, or
+that wait in the embedded bus."""
 
 
 class Erased(Exception):
@@ -70,7 +74,7 @@ class Vault:
     def __init__(self, engine: AsyncEngine, wrapping_key: bytes, tokens: Tokens, clock: Clock) -> None:
         self._engine = engine
         self._wrap = AESGCM(hashlib.sha256(b"doorstep vault" + wrapping_key).digest())
-        self._clock = clock
+        self.clock = clock
         self._cache: dict[str, tuple[bytes, datetime]] = {}
         self.tokens = tokens
 
@@ -85,24 +89,64 @@ class Vault:
         keys = await self._keys({one.key_id for one in sealed}, create=False)
         return [_open(one, keys[one.key_id]) for one in sealed]
 
+    async def seal_of_the_day(self, purpose: Purpose, plaintexts: Sequence[bytes]) -> Sequence[Sealed]:
+        """Under a key that changes daily and that `expire` destroys, whatever borrower is inside."""
+        key_id = f"{purpose}-{self.clock.now():%Y-%m-%d}"
+        return await self.seal([(key_id, plain) for plain in plaintexts])
+
+    async def uncover(self, values: Sequence[bytes]) -> Sequence[bytes | None]:
+        """Values of a table that holds each as a Sealed in JSON, opened; None for what was erased. What an earlier
+        release wrote in clear stays as it is. Raises Tampered."""
+        boxes = {n: box for n, value in enumerate(values) if (box := _box(value)) is not None}
+        opened = dict(zip(boxes, await self.open_each(list(boxes.values())), strict=True)) if boxes else {}
+        return [opened.get(n) if n in boxes else value for n, value in enumerate(values)]
+
+    async def open_each(self, sealed: Sequence[Sealed]) -> Sequence[bytes | None]:
+        """None for what was erased: a batch that is refused is halved until that stands alone. Raises Tampered."""
+        try:
+            return await self.open(sealed)
+        except Erased:
+            half = len(sealed) // 2
+            return [*await self.open_each(sealed[:half]), *await self.open_each(sealed[half:])] if half else [None]
+
     async def borrowers(self, sealed: Sequence[Sealed]) -> Sequence[Borrower]:
         """The borrowers inside `personal` fields. Raises Erased, Tampered."""
         return [msgspec.json.decode(plain, type=Borrower) for plain in await self.open(sealed)]
 
-    async def destroy(self, key_id: str) -> None:
-        """Erase for ever. Harmless when repeated. Other processes follow within CACHE_FOR."""
+    async def destroy(self, *key_ids: str) -> None:
+        """Erase for ever. Harmless when repeated. Other processes follow within CACHE_FOR; `shred` makes it true of
+        the database's files as well."""
         async with self._engine.begin() as connection:
-            await connection.execute(
-                text(
-                    "insert into vault_key (key_id, destroyed_at) values (:id, :now)"
-                    " on conflict (key_id) do update set wrapped = null, destroyed_at = :now"
-                ),
-                {"id": key_id, "now": self._clock.now()},
-            )
-        self._cache.pop(key_id, None)
+            await connection.execute(_DESTROY, {"ids": sorted(set(key_ids)), "now": self.clock.now()})
+        for key_id in key_ids:
+            self._cache.pop(key_id, None)
+
+    async def expire(self, purpose: Purpose, older_than: timedelta) -> None:
+        """Destroy the keys of `purpose` of the days that had ended that long ago."""
+        now = self.clock.now()
+        async with self._engine.begin() as connection:
+            first_kept = f"{purpose}-{now - older_than:%Y-%m-%d}"
+            await connection.execute(_EXPIRE, {"from": f"{purpose}-", "to": first_kept, "now": now})
+
+    async def destroyed_since(self, moment: datetime | None) -> datetime | None:
+        """When a key was last destroyed, if that was after `moment`."""
+        async with self._engine.connect() as connection:
+            last: datetime | None = (await connection.execute(_DESTROYED)).scalar_one()
+        return None if last is None or (moment is not None and last <= moment) else last
+
+    async def shred(self) -> None:
+        """Write the table of keys anew: in its old pages PostgreSQL would keep a destroyed one until it wants the room.
+        Nobody opens or seals meanwhile, about a second for a million keys. Raises while others hold the table."""
+        single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        async with single.connect() as connection:
+            await connection.execute(text("set lock_timeout = '5s'"))
+            try:
+                await connection.execute(text("vacuum full vault_key"))
+            finally:
+                await connection.execute(text("reset lock_timeout"))
 
     async def _keys(self, key_ids: set[str], *, create: bool) -> dict[str, bytes]:
-        now = self._clock.now()
+        now = self.clock.now()
         held = {i: self._cache[i][0] for i in key_ids if i in self._cache and self._cache[i][1] > now}
         missing = sorted(key_ids - held.keys())
         if missing:
@@ -127,7 +171,7 @@ class Vault:
                     {
                         "ids": list(key_ids),
                         "wrapped": [self._fresh(i) for i in key_ids],
-                        "now": self._clock.now(),
+                        "now": self.clock.now(),
                     },
                 )
             rows = await connection.execute(
@@ -149,6 +193,24 @@ class Vault:
             return self._wrap.decrypt(box[:12], box[12:], key_id.encode())
         except InvalidTag:
             raise Tampered(f"the key of {key_id} does not unwrap: is DOORSTEP_VAULT_KEY the right one?") from None
+
+
+def _box(value: bytes) -> Sealed | None:
+    try:
+        return msgspec.json.decode(value, type=Sealed)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+_DESTROY = text(
+    "insert into vault_key (key_id, destroyed_at) select i, :now from unnest(cast(:ids as text[])) as n(i)"
+    " on conflict (key_id) do update set wrapped = null, destroyed_at = :now where vault_key.wrapped is not null"
+)
+_EXPIRE = text(
+    "update vault_key set wrapped = null, destroyed_at = :now where wrapped is not null"
+    ' and key_id collate "C" >= :from and key_id collate "C" < :to'
+)
+_DESTROYED = text("select max(destroyed_at) from vault_key")
 
 
 def _commitment(key: bytes) -> bytes:

@@ -16,6 +16,7 @@ import asyncpg
 import jsonschema
 import pytest
 import yaml
+from audit.log.notes import Signer
 from doorstep.database import EmbeddedPostgres
 from doorstep.settings import Settings
 
@@ -28,7 +29,7 @@ VARIABLE = re.compile(r"\$\{(\w+)(?::([?-])([^}]*))?\}")
 
 def environment_of(service: str) -> dict[str, str]:
     """As Compose hands it over, with secrets made up."""
-    made_up = {"DOORSTEP_JWT_PUBLIC_KEY": PEM}
+    made_up = {"DOORSTEP_JWT_PUBLIC_KEY": PEM, "DOORSTEP_LOG_ORIGIN": "bank.example/doorstep"}
     return {
         name: VARIABLE.sub(lambda found: made_up.get(found[1], "s" * 32), str(value))
         for name, value in COMPOSE["services"][service]["environment"].items()
@@ -97,6 +98,7 @@ def test_every_variable_says_what_it_is_and_new_env_makes_the_secrets() -> None:
     secrets = {name: made[name] for name in made if re.search("PASSWORD|VAULT_KEY|SECRET", name)}
     assert all(re.fullmatch("[0-9a-f]{64}", secret) for secret in secrets.values())
     assert len(set(secrets.values())) == len(secrets)
+    assert Signer.from_pem("bank.example/doorstep", made["DOORSTEP_LOG_KEY"])
 
 
 def test_images_are_pinned_and_ports_stay_on_this_machine() -> None:

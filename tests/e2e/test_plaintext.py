@@ -12,29 +12,16 @@ import structlog
 from doorstep import app, database, telemetry
 from doorstep.bus.interface import Outgoing
 from doorstep.bus.postgres import PostgresBus
-from doorstep.demo.run import Town
 from doorstep.demo.world import ListeningGateway
 from doorstep.events.registry import INTAKE
 from doorstep.gateway import Message, Receipt
 from sqlalchemy import text
 
-from tests.support.plaintext import found_in, leaks
+from tests.support.plaintext import Gossip, found_in, leaks, personal
 from tests.support.story import Story, played
 
 BROKEN = ("欧阳无忌", "13987654321", "C-777777", "上海市静安区南京西路1234号")
 """The borrower of a fact that will be parked."""
-
-
-class Gossip(Town):
-    """Remembers every free text that reaches Doorstep."""
-
-    said: list[str]
-
-    async def call(self, method: str, path: str, role: Any, **more: Any) -> Any:
-        """As ever."""
-        body = more.get("json") or {}
-        self.said = [*getattr(self, "said", ()), *(body[name] for name in ("text", "notes") if body.get(name))]
-        return await super().call(method, path, role, **more)
 
 
 class Stumbling(ListeningGateway):
@@ -124,13 +111,10 @@ def test_a_loan_id_is_no_borrower_id() -> None:
 
 
 def _planted(story: Story) -> list[str]:
-    people = story.portfolio.people
     town = story.town
     assert isinstance(town, Gossip)
-    told = [plain for one in people for plain in (one.name, one.phone, one.borrower_id, one.home.address)]
-    numbers = [f"+86{one.phone}" for one in people]
-    places = [f"{degrees:.5f}" for one in people for degrees in (one.home.latitude, one.home.longitude)]
-    return sorted({*told, *numbers, *places, *town.said, *BROKEN})
+    told = [plain for one in story.portfolio.people for plain in personal(one)]
+    return sorted({*told, *town.said, *BROKEN})
 
 
 def _malformed(loan_id: str) -> Outgoing:

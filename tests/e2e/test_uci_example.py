@@ -1,9 +1,9 @@
 """An independent pass over the accounts and over every event that `examples/uci_credit_default.py` published.
 
-Nothing here imports Doorstep: what the example printed, and what the services did, is held against the CSV and
-against the rules as the README of the data and China's numbers give them. `DOORSTEP_UCI_ACCOUNTS=20000` runs
-all of them, which takes minutes; without the data, which is no part of the repository, the handmade accounts
-remain."""
+Nothing here imports Doorstep, but for its independent checker: what the example printed, and what the services
+did, is held against the CSV and against the rules as the README of the data and China's numbers give them.
+`DOORSTEP_UCI_ACCOUNTS=20000` runs all of them, which takes minutes; without the data, which is no part of the
+repository, the handmade accounts remain."""
 
 import csv
 import gzip
@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tests.support import watch
+from audit.conformance import record, watch
+from audit.conformance.report import Terms
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "uci_credit_default.py"
@@ -307,7 +307,7 @@ def test_the_same_accounts_are_treated_by_the_rules_of_another_jurisdiction(
 
     counts_are_those_of_the_csv(run)
     every_case_opened_and_cured_in_its_months(run)
-    report = watch.check(watch.read(tmp_path / "events.ndjson"), jurisdiction, stale_after=45)
+    report = watch.check(record.read(tmp_path / "events.ndjson"), Terms.of(jurisdiction, stale_after=45))
     assert not report.violations
     assert report.left
     assert (kept / "postgres").is_dir()

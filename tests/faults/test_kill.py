@@ -21,6 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from audit import views
+from audit.log.folder import Folder
+from audit.log.merkle import WIDTH
+from audit.log.paths import KEY
+from audit.log.verify import verify
+from audit.verifier import VerifierKey
 from doorstep import database, failpoints
 from doorstep.bus.interface import Outgoing
 from doorstep.embedded import installed
@@ -67,6 +73,8 @@ STEPS = {
         *("store.after-events", "store.after-write"),
         *("relay.before-send", "relay.before-delete", "relay.after-delete"),
         *("handle.after-commit", "consumer.before-offset"),
+        *("log.before-tiles", "log.before-rename", "log.after-tiles"),
+        *("log.before-commit", "log.after-commit", "log.after-publish"),
     ),
 }
 
@@ -232,13 +240,24 @@ async def test_kill_9_at_each_step_changes_nothing_in_the_final_timelines(dying:
     assert told.events.keys() == expected.events.keys()
     for case_id, events in expected.events.items():
         assert told.events[case_id] == events
-        assert told.timelines[case_id] == expected.timelines[case_id]
+    assert told.timelines == expected.timelines
+    await _assert_the_log_is_whole(cluster)
 
 
 def test_every_failpoint_of_the_kernel_is_among_the_steps() -> None:
     sources = Path(failpoints.__file__).parent.glob("*.py")
     marked = {step for source in sources for step in re.findall(r'failpoints\.hit\("([^"]+)"\)', source.read_text())}
-    assert marked == {step for steps in STEPS.values() for step in steps}
+    assert marked == {step for steps in STEPS.values() for step in steps if not step.startswith("log.")}
+
+
+async def _assert_the_log_is_whole(cluster: Cluster) -> None:
+    log = Folder(cluster.log_folder)
+    size = verify(log, VerifierKey.parse((cluster.log_folder / KEY).read_text())).checkpoint.size
+    async with cluster.databases["audit"].connect() as connection:
+        rows = [row.entry for row in await views.logged(connection, 0, size)]
+    bundles = range((size + WIDTH - 1) // WIDTH)
+    assert rows == [entry for at in bundles for entry in log.entries(at, min(WIDTH, size - at * WIDTH))]
+    assert size > 100
 
 
 def _assert_eventful(told: Told) -> None:

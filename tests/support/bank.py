@@ -12,6 +12,7 @@ from doorstep.bus.interface import Outgoing
 from doorstep.envelope import Envelope, decode
 from doorstep.events import intake
 from doorstep.events.common import Borrower
+from doorstep.events.kernel import ArtifactPublished
 from doorstep.events.registry import INTAKE
 from doorstep.gateway import FileGateway, Message
 
@@ -87,7 +88,9 @@ async def told(cluster: Cluster) -> Told:
         envelope = decode(value)
         events.setdefault(envelope.subject, []).append(_event(envelope))
     timelines = {}
-    for case_id in events:
+    for case_id, said in events.items():
+        if said[0]["type"] == ArtifactPublished.event_type:
+            continue
         shown = await cluster.call("audit", "GET", f"/cases/{case_id}/timeline", "viewer")
         timelines[case_id] = [shown["summary"], *map(_line, shown["lines"])]
     messages = FileGateway(cluster.gateway_folder).delivered()

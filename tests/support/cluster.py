@@ -25,7 +25,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.group import LeaveGroupRequest
-from doorstep.access import Role
+from doorstep.access import Role, private_key
 from doorstep.bus.interface import Outgoing
 from doorstep.bus.kafka import KafkaBus
 from doorstep.clock import FileClock
@@ -43,8 +43,8 @@ LOOK_EVERY = 0.1
 SECOND = "+2"
 NEVER = datetime.max.replace(tzinfo=UTC)
 
-_forking = multiprocessing.get_context("forkserver")
-_forking.set_forkserver_preload(
+forking = multiprocessing.get_context("forkserver")
+forking.set_forkserver_preload(
     ["doorstep.cli", "escalation.main", "reminder.main", "visit_scheduler.main", "audit.main"]
 )
 
@@ -80,7 +80,8 @@ class Cluster:
         self.clock = FileClock(folder / "clock")
         self.clock.jump(start)
         self.gateway_folder = folder / "gateway"
-        self.secrets = Secrets("k" * 32, "t" * 32, Secrets.from_seed(1).issuer)
+        self.log_folder = folder / "log"
+        self.secrets = Secrets("k" * 32, "t" * 32, Secrets.from_seed(1).issuer, private_key())
         self.deaths: list[tuple[str, str]] = []
         self.databases = databases
         self._folder = folder
@@ -194,7 +195,8 @@ class Cluster:
         waiting. Whoever is found dead is started again."""
         deadline, before = time.monotonic() + PATIENCE, None
         while True:
-            await self.revive()
+            if await self.revive():
+                deadline = time.monotonic() + PATIENCE
             look = await self._seen()
             if look is not None and look == before and not look.waiting:
                 return look
@@ -204,9 +206,10 @@ class Cluster:
             before = look
             await asyncio.sleep(LOOK_EVERY)
 
-    async def revive(self) -> None:
-        """Start whoever died at its failpoint again, with its next failpoint or, at last, without one. Any
-        other death is an error."""
+    async def revive(self) -> bool:
+        """Start whoever died at its failpoint again, with its next failpoint or, at last, without one; whether
+        anybody was dead. Any other death is an error."""
+        before = len(self.deaths)
         for name, process in list(self._processes.items()):
             if process.exitcode is None:
                 continue
@@ -217,6 +220,7 @@ class Cluster:
             self.deaths.append((name, expected))
             await self._evict(name)
             self._start(name)
+        return len(self.deaths) > before
 
     def left(self) -> dict[str, list[str]]:
         """The failpoints that were not reached."""
@@ -255,10 +259,14 @@ class Cluster:
             "DOORSTEP_HTTP_PORT": str(self._ports[instance]),
             "DOORSTEP_GATEWAY_FOLDER": str(self.gateway_folder),
             "DOORSTEP_CLOCK_FILE": str(self._folder / "clock"),
+            "DOORSTEP_LOG_KEY": self.secrets.log_key,
+            "DOORSTEP_LOG_FOLDER": str(self.log_folder),
+            "DOORSTEP_LOG_CREATE": "true",
+            "DOORSTEP_LOG_EVERY": "0",
             **({"DOORSTEP_FAILPOINT": f"{armed[0]}:1"} if armed else {}),
         }
         log = self._folder / f"{instance}.log"
-        process = _forking.Process(target=_serve, args=(name, environment, str(log)), daemon=True)
+        process = forking.Process(target=_serve, args=(name, environment, str(log)), daemon=True)
         process.start()
         self._processes[instance] = process
 

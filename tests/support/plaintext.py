@@ -4,12 +4,50 @@ import base64
 import json
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
+from doorstep.demo.portfolio import Person
+from doorstep.demo.run import Town
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 LONG_ENOUGH = 9
 """Bytes. Of a shorter text base64 keeps so few letters that ciphertext has them by chance."""
+
+
+class Gossip(Town):
+    """Remembers every free text that reaches Doorstep."""
+
+    said: list[str]
+
+    async def call(self, method: str, path: str, role: Any, **more: Any) -> Any:
+        """As ever."""
+        body = more.get("json") or {}
+        self.said = [*getattr(self, "said", ()), *(body[name] for name in ("text", "notes") if body.get(name))]
+        return await super().call(method, path, role, **more)
+
+
+def personal(person: Person) -> list[str]:
+    """What must stand in clear nowhere: the person's name, number, address, place, and the bank's name for them."""
+    home = person.home
+    places = [f"{degrees:.5f}" for degrees in (home.latitude, home.longitude)]
+    return [person.name, person.phone, f"+86{person.phone}", person.borrower_id, home.address, *places]
+
+
+def leaking_files(folder: Path, plaintexts: Sequence[str]) -> list[tuple[str, str]]:
+    """(file, plaintext) for each file in `folder`, however deep, that holds one."""
+    return [(name, plain) for name, content in contents(folder) for plain in found_in(content, plaintexts)]
+
+
+def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Every file in `folder`, however deep, with what it holds. One that goes meanwhile, as PostgreSQL's own temporary
+    ones do, is left out."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with suppress(FileNotFoundError):
+                yield str(path.relative_to(folder)), path.read_bytes()
 
 
 def found_in(blob: bytes, plaintexts: Iterable[str]) -> list[str]:

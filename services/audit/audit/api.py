@@ -1,26 +1,34 @@
 """What the audit shows over HTTP: JSON for programs, pages for people. Everything needs a token."""
 
-import re
-from datetime import UTC, datetime
+import asyncio
+from datetime import datetime
 from typing import Annotated
-from urllib.parse import parse_qs
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from urllib.parse import parse_qs, quote
 
+import msgspec
 from doorstep.access import Compliance, Principal, Viewer
 from doorstep.events.common import Language
 from doorstep.service import Runtime
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
-from audit import page as pages
-from audit import views
-from audit.domain import Timeline, timeline
+from audit import asking, views
+from audit.custody import api as custody_api
+from audit.disputes import DisputeList, disputes, listed
+from audit.domain import Timeline, causal_order
+from audit.evidence import api as evidence_api
+from audit.evidence.export import MAY_EXPORT, MAY_OPEN
+from audit.log import api as log_api
+from audit.moments import NoInstant, instant
+from audit.monitor import views as monitored
+from audit.monitor.views import Violation
 from audit.opening import borrower_of, open_personal
-from audit.page import View
-from audit.present import Opened, ShownTimeline, present
-from audit.views import CaseList, Undecodable
+from audit.shown import page as pages
+from audit.shown import pdf
+from audit.shown.page import View
+from audit.shown.present import Opened, ShownTimeline, present
+from audit.views import CaseList, Missing, Undecodable
 
-MAY_OPEN = ("compliance", "admin")
 NO_STORE = {"Cache-Control": "no-store"}
 Lang = Annotated[Language, Query(description="language of the sentences")]
 Text = Annotated[str, Query(max_length=200)]
@@ -33,6 +41,9 @@ def api(runtime: Runtime) -> APIRouter:
     router = APIRouter(tags=["audit"])
     _json_routes(router, runtime)
     _page_routes(router, runtime)
+    custody_api.routes(router, runtime)
+    evidence_api.routes(router, runtime)
+    log_api.routes(router, runtime)
     return router
 
 
@@ -46,17 +57,44 @@ def _json_routes(router: APIRouter, runtime: Runtime) -> None:
     async def case_timeline(
         case_id: str,
         principal: Viewer,
-        response: Response,
         lang: Lang = "zh-CN",
         as_of: AsOf = None,
         open: bool = False,
         reason: Text = "",
-    ) -> ShownTimeline:
-        moment = instant_of(as_of)
-        known = await _timeline(runtime, case_id, moment)
-        response.headers.update(NO_STORE)
-        opened = await _opened(runtime, known, principal, reason) if open else None
-        return present(known, lang, as_of=moment, opened=opened)
+    ) -> Response:
+        shown = await _shown(runtime, case_id, lang, as_of, principal if open else None, reason)
+        return Response(msgspec.json.encode(shown), media_type="application/json", headers=NO_STORE)
+
+    @router.get("/cases/{case_id}/timeline.pdf")
+    async def case_pdf(
+        case_id: str,
+        principal: Viewer,
+        lang: Lang = "zh-CN",
+        as_of: AsOf = None,
+        open: bool = False,
+        reason: Text = "",
+    ) -> Response:
+        shown = await _shown(runtime, case_id, lang, as_of, principal if open else None, reason)
+        try:
+            printed = await asyncio.to_thread(pdf.pdf, shown, opened=open)
+        except pdf.NoFont as error:
+            raise HTTPException(501, str(error)) from None
+        named = {"Content-Disposition": f'inline; filename="timeline-{quote(case_id)}.pdf"'}
+        return Response(printed, media_type="application/pdf", headers=NO_STORE | named)
+
+    @router.get("/gaps", name="audit_gaps")
+    async def gaps(_: Viewer) -> list[Missing]:
+        async with runtime.engine.connect() as connection:
+            return list(await views.gaps(connection))
+
+    @router.get("/disputes")
+    async def dispute_list(_: Viewer) -> DisputeList:
+        return await _disputes(runtime)
+
+    @router.get("/violations")
+    async def violations(_: Viewer) -> list[Violation]:
+        async with runtime.engine.connect() as connection:
+            return list(await monitored.violations(connection))
 
     @router.get("/undecodable")
     async def undecodable(_: Viewer) -> list[Undecodable]:
@@ -72,7 +110,14 @@ def _page_routes(router: APIRouter, runtime: Runtime) -> None:
         async with runtime.engine.connect() as connection:
             found = await views.cases(connection, q.strip(), page)
             unreadable = await views.undecodable(connection)
-        return pages.case_list(View(request, lang), found, q=q, undecodable=len(unreadable))
+            missing = await views.incomplete(connection)
+            breaches = await monitored.violation_count(connection)
+        view = View(request, lang)
+        return pages.case_list(view, found, q=q, undecodable=len(unreadable), missing=missing, violations=breaches)
+
+    @router.get("/pages/disputes", response_class=HTMLResponse, name="audit_disputes")
+    async def dispute_page(request: Request, _: Viewer, lang: Language | None = None) -> HTMLResponse:
+        return pages.dispute_list(View(request, lang), await _disputes(runtime))
 
     @router.get("/pages/cases/{case_id}", response_class=HTMLResponse, name="audit_case")
     async def case_page(
@@ -87,7 +132,8 @@ def _page_routes(router: APIRouter, runtime: Runtime) -> None:
         moment = instant_of(as_of, zone)
         view = View(request, lang)
         shown = present(await _timeline(runtime, case_id, moment), view.language, as_of=moment)
-        return pages.case(view, shown, kind=kind, may_open=principal.role in MAY_OPEN)
+        may_open, may_export = principal.role in MAY_OPEN, principal.role in MAY_EXPORT
+        return pages.case(view, shown, kind=kind, may_open=may_open, may_export=may_export)
 
     @router.post("/pages/cases/{case_id}", response_class=HTMLResponse, name="audit_open")
     async def opened_page(
@@ -106,12 +152,30 @@ def _page_routes(router: APIRouter, runtime: Runtime) -> None:
         return pages.case(view, shown, may_open=True, borrower=borrower_of(opened))
 
 
-async def _timeline(runtime: Runtime, case_id: str, as_of: datetime | None) -> Timeline:
+async def _disputes(runtime: Runtime) -> DisputeList:
     async with runtime.engine.connect() as connection:
-        entries = await views.entries(connection, case_id, as_of)
-    if not entries:
+        found = await views.disputes(connection)
+    return listed(disputes(causal_order(found)), runtime.clock.now())
+
+
+async def _timeline(runtime: Runtime, case_id: str, as_of: datetime | None) -> Timeline:
+    try:
+        known = await asking.known(runtime.engine, case_id, runtime.clock.now(), as_of)
+    except asking.NotYet as error:
+        raise HTTPException(422, f"as_of: {error}") from None
+    if not known.lines:
         raise HTTPException(404, "no entries of this case" + (" by then" if as_of else ""))
-    return timeline(case_id, entries)
+    return known
+
+
+async def _shown(
+    runtime: Runtime, case_id: str, language: Language, as_of: str | None, opener: Principal | None, reason: str
+) -> ShownTimeline:
+    """With personal data where there is an `opener`."""
+    moment = instant_of(as_of)
+    known = await _timeline(runtime, case_id, moment)
+    opened = await _opened(runtime, known, opener, reason) if opener else None
+    return present(known, language, as_of=moment, opened=opened)
 
 
 async def _opened(runtime: Runtime, known: Timeline, principal: Principal, reason: str) -> Opened:
@@ -124,15 +188,7 @@ def instant_of(told: str | None, zone: str | None = None) -> datetime | None:
     """The instant in a query. One without an offset is read in `zone`, or refused where none is given.
 
     Raises HTTPException 422."""
-    if not told:
-        return None
     try:
-        # In a query an unescaped plus sign arrives as a space.
-        moment = datetime.fromisoformat(re.sub(r" (\d\d:?\d\d)$", r"+\1", told))
-        if moment.tzinfo is None and zone is not None:
-            moment = moment.replace(tzinfo=ZoneInfo(zone))
-        if moment.tzinfo is None:
-            raise ValueError("no offset")
-        return moment.astimezone(UTC)
-    except (ZoneInfoNotFoundError, ValueError, OSError, OverflowError):
-        raise HTTPException(422, "as_of: want an instant such as 2026-03-01T10:00:00+08:00") from None
+        return instant(told, zone)
+    except NoInstant as error:
+        raise HTTPException(422, f"as_of: {error}") from None

@@ -1,8 +1,11 @@
 """What an entry is: a value as it came, and what of it can be read. Pure."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 from doorstep import envelope as envelopes
@@ -11,12 +14,15 @@ from doorstep.events.common import Sealed
 from doorstep.events.registry import Event, UnknownEvent, decode_event
 
 UNDECODABLE = "undecodable"
+LARGEST = 65_535
+"""Bytes: an entry bundle gives each entry a length of two bytes."""
+WRAPPED = b'{"doorstep":"wrapped",'
+"""How an entry begins that names its value by the hash. No envelope begins so."""
 _LONGEST_NAME = 500
 _LARGEST_VERSION = 2**31 - 1
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One value as it came, and what we can read of it. `event` is None where its type or its data are
     not known to this release. `absorbed_at`: when the audit took it in."""
 
@@ -30,6 +36,46 @@ class Entry:
     event: Event | None
 
 
+@dataclass(frozen=True)
+class Logged:
+    """A value as it stands in the log: `entry` is the value itself, or where that is too large or cannot be read, a
+    wrapper that names it by its hash; then `blob` is the value, and `blob_path` where it lies in the log's folder."""
+
+    entry: bytes
+    blob: bytes | None = None
+    blob_path: str = ""
+
+
+def logged(topic: str, partition: int, offset: int, value: bytes, *, readable: bool) -> Logged:
+    """`value` as it is logged. Always the same for the same value of the same place."""
+    if readable and len(value) <= LARGEST:
+        return Logged(value)
+    digest = hashlib.sha256(value).hexdigest()
+    wrapper = {
+        "doorstep": "wrapped",
+        "why": "too large" if readable else UNDECODABLE,
+        "topic": topic,
+        "partition": partition,
+        "offset": offset,
+        "size": len(value),
+        "sha256": digest,
+    }
+    return Logged(msgspec.json.encode(wrapper), value, blob_path(digest))
+
+
+def blob_path(sha256: str) -> str:
+    """Where in the log's folder the value lies that an entry names by `sha256` (hex)."""
+    return f"blob/{sha256[:2]}/{sha256}"
+
+
+def blob_of(entry: bytes) -> str | None:
+    """The hash by which an entry names its value; None for one that is the value itself."""
+    if not entry.startswith(WRAPPED):
+        return None
+    digest: str = msgspec.json.decode(entry)["sha256"]
+    return digest
+
+
 def read_envelope(value: bytes) -> Envelope | None:
     """The envelope inside `value`; None when there is none, or one that cannot be filed under its names."""
     try:
@@ -40,13 +86,11 @@ def read_envelope(value: bytes) -> Envelope | None:
 
 
 def _fileable(envelope: Envelope) -> bool:
-    names = (envelope.id, envelope.subject, envelope.tenant, envelope.type, envelope.stream)
-    moments = (envelope.time, envelope.recordedat)
-    return (
-        all(0 < len(name) <= _LONGEST_NAME and "\0" not in name for name in names)
-        and all(1 < moment.year < 9999 for moment in moments)
-        and abs(envelope.streamversion) <= _LARGEST_VERSION
-    )
+    for name in (envelope.id, envelope.subject, envelope.tenant, envelope.type, envelope.stream):
+        if not 0 < len(name) <= _LONGEST_NAME or "\0" in name:
+            return False
+    years = envelope.time.year, envelope.recordedat.year
+    return min(years) > 1 and max(years) < 9999 and abs(envelope.streamversion) <= _LARGEST_VERSION
 
 
 def read_event(envelope: Envelope) -> Event | None:
@@ -64,10 +108,25 @@ def sealed_in(value: object, path: str = "") -> Mapping[str, Sealed]:
         case Sealed():
             return {path: value}
         case msgspec.Struct():
-            parts = [(name, getattr(value, name)) for name in value.__struct_fields__]
+            names = _hiding(type(value))
+            parts = [(name, getattr(value, name)) for name in names] if names else []
         case tuple() | list():
             parts = [(str(index), one) for index, one in enumerate(value)]
         case _:
             return {}
-    inner = [sealed_in(one, f"{path}.{name}" if path else name) for name, one in parts]
-    return {where: sealed for found in inner for where, sealed in found.items()}
+    found: dict[str, Sealed] = {}
+    for name, one in parts:
+        found |= sealed_in(one, f"{path}.{name}" if path else name)
+    return found
+
+
+@cache
+def _hiding(cls: type[msgspec.Struct]) -> tuple[str, ...]:
+    """The fields of `cls` that may hold something under seal, however deep."""
+    return tuple(name for name, hint in get_type_hints(cls).items() if _hides(hint))
+
+
+def _hides(hint: Any) -> bool:
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return hint is Sealed or bool(_hiding(hint))
+    return any(_hides(one) for one in get_args(hint))

@@ -13,8 +13,8 @@ from doorstep.vault import Erased, Tampered, Vault
 
 from audit.domain import Line, Timeline
 from audit.entry import sealed_in
-from audit.present import Opened
 from audit.reading import Open
+from audit.shown.present import Opened
 
 ERASED = "«erased»"
 TAMPERED = "«tampered»"

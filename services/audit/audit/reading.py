@@ -1,4 +1,5 @@
-"""The one thing the audit decides: that a borrower's personal data may be looked at, on the record. Pure."""
+"""What the audit decides itself: that a borrower's personal data may be looked at, and that the evidence of a case may
+leave, each on the record. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +8,9 @@ from typing import assert_never
 
 import msgspec
 from doorstep.decider import Decider, Refused
-from doorstep.events.audit import PersonalDataOpened
+from doorstep.events.audit import EvidenceExported, PersonalDataOpened
+
+Recorded = PersonalDataOpened | EvidenceExported
 
 
 @dataclass(frozen=True)
@@ -19,25 +22,62 @@ class Open:
     reason: str
 
 
+@dataclass(frozen=True)
+class Export:
+    """Someone takes the evidence of a case out; the fields are those of EvidenceExported. Each export is an event of
+    its own."""
+
+    by: str
+    role: str
+    reason: str
+    log_size: int
+    entries: int
+    manifest: str
+
+
 class Reading(msgspec.Struct, frozen=True):
-    """How often the personal data of a case were opened."""
+    """How often the personal data of a case were opened, and its evidence exported."""
 
     openings: int = 0
+    exports: int = 0
 
 
-def decide(_: Reading, command: Open, _now: datetime) -> Sequence[PersonalDataOpened]:
+def decide(_: Reading, command: Open | Export, _now: datetime) -> Sequence[Recorded]:
     """Raises Refused without a reason that a person can read later."""
-    reason = " ".join(command.reason.split())
+    match command:
+        case Open():
+            reason = _reason("personal data are opened", command.reason)
+            return [PersonalDataOpened(by=command.by, role=command.role, reason=reason)]
+        case Export():
+            reason = _reason("evidence is exported", command.reason)
+            return [
+                EvidenceExported(
+                    by=command.by,
+                    role=command.role,
+                    reason=reason,
+                    log_size=command.log_size,
+                    entries=command.entries,
+                    manifest=command.manifest,
+                )
+            ]
+        case _:
+            assert_never(command)
+
+
+def _reason(what: str, given: str) -> str:
+    reason = " ".join(given.split())
     if len(reason) < 4:
-        raise Refused("personal data are opened for a reason: give one of at least 4 characters")
-    return [PersonalDataOpened(by=command.by, role=command.role, reason=reason)]
+        raise Refused(f"{what} for a reason: give one of at least 4 characters")
+    return reason
 
 
-def evolve(state: Reading, event: PersonalDataOpened) -> Reading:
-    """One more opening."""
+def evolve(state: Reading, event: Recorded) -> Reading:
+    """One more of its kind."""
     match event:
         case PersonalDataOpened():
-            return Reading(state.openings + 1)
+            return Reading(state.openings + 1, state.exports)
+        case EvidenceExported():
+            return Reading(state.openings, state.exports + 1)
         case _:
             assert_never(event)
 

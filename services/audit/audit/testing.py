@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from importlib.util import find_spec
+from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -165,7 +167,20 @@ class Browser:
         """POST a form."""
         return await self._client.post(path, headers=self._bearer(role), data=form)
 
+    async def send(self, path: str, role: Role | None, **body: Any) -> httpx.Response:
+        """POST JSON."""
+        return await self._client.post(path, headers=self._bearer(role), json=body)
+
     def _bearer(self, role: Role | None) -> dict[str, str]:
         if role is None:
             return {}
         return {"authorization": f"Bearer {self._issuer.token('wang.li', role, datetime.now(UTC))}"}
+
+
+def with_cryptography_alone(packages: Path) -> None:
+    """Fills a folder with what the verifier of evidence needs beside Python: `cryptography`, and what that needs."""
+    packages.mkdir()
+    for name in ("cryptography", "cffi", "pycparser", "_cffi_backend"):
+        if (spec := find_spec(name)) and spec.origin:
+            source = Path(spec.origin).parent if spec.submodule_search_locations else Path(spec.origin)
+            (packages / source.name).symlink_to(source)

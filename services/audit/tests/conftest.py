@@ -7,7 +7,7 @@ import pytest_asyncio
 from audit.main import service
 from audit.testing import START, Browser
 from doorstep import database
-from doorstep.access import Issuer
+from doorstep.access import Issuer, private_key
 from doorstep.bus.postgres import PostgresBus
 from doorstep.clock import SimulatedClock
 from doorstep.runtime import Running
@@ -40,6 +40,10 @@ async def running(
         tenant_secret="s" * 32,
         jwt_public_key=ISSUER.public_key,
         gateway_folder=tmp_path_factory.mktemp("gateway"),
+        log_key=private_key(),
+        log_folder=tmp_path_factory.mktemp("audit") / "log",
+        log_create=True,
+        durable=False,
     )
     audit = Running(service, settings, bus=PostgresBus(bus_engine), clock=SimulatedClock(START))
     await audit.prepare()

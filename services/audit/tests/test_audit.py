@@ -5,15 +5,17 @@ import io
 import json
 import re
 from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
 from audit import cli, views
 from audit.domain import timeline
-from audit.present import present
+from audit.shown.present import present
 from audit.testing import START, Browser, Story, decision, example, records
 from audit.views import absorb
 from doorstep.bus.interface import Outgoing, Partition, Record
+from doorstep.clock import SimulatedClock
 from doorstep.events.audit import PersonalDataOpened
 from doorstep.events.common import Borrower, Override, PackRef, StrategyRef, Verdict
 from doorstep.events.escalation import (
@@ -21,6 +23,8 @@ from doorstep.events.escalation import (
     CaseOpened,
     ContactDenied,
     LoanOverdueRecorded,
+    PaymentRecorded,
+    PaymentReversalRecorded,
     RampSet,
     SendingAllowed,
     SendingStopped,
@@ -50,7 +54,7 @@ REFUSES = Verdict(
 
 async def absorbed(running: Running, story: Story) -> Story:
     async with running.engine.begin() as connection:
-        await absorb(connection, records(story.entries), LATER)
+        await absorb(connection, records(story.entries), SimulatedClock(LATER))
     return story
 
 
@@ -105,7 +109,7 @@ async def test_what_cannot_be_read_is_kept_once_and_disturbs_nothing(running: Ru
     broken = [Record(Partition(LOANS, 3), 900 + n, "k", value) for n, value in enumerate(garbage)]
     for _ in range(2):
         async with running.engine.begin() as connection:
-            await absorb(connection, [*broken, *records(story.entries)], LATER)
+            await absorb(connection, [*broken, *records(story.entries)], SimulatedClock(LATER))
     kept = "topic = '" + LOANS + "' and partition = 3 and type = 'undecodable' and event_id is null"
     assert await count(running, kept) == len(garbage)
     assert await count(running, "case_id = 'beside-garbage'") == 1
@@ -191,20 +195,44 @@ async def test_the_page_shows_why_with_packs_graph_and_who_chose_the_step(runnin
     assert "decade" * 10 in page
 
 
+async def test_the_page_links_what_was_corrected_with_what_corrects_it(running: Running, browser: Browser) -> None:
+    story = Story("corrected")
+    payment = msgspec.structs.replace(example(PaymentRecorded), source="bank", fact_id="p-1", late=True)
+    story.tell(payment, START, occurred=START - timedelta(days=1))
+    reversal = msgspec.structs.replace(example(PaymentReversalRecorded), source="bank", payment_id="p-1")
+    story.tell(reversal, START + timedelta(hours=1))
+    await absorbed(running, story)
+    first, second = (
+        line["entry"]["position"] for line in (await browser.get("/cases/corrected/timeline")).json()["lines"]
+    )
+    page = (await browser.get("/pages/cases/corrected?lang=en")).text
+    assert f'id="e{first}"' in page
+    assert f'Corrects <a href="#e{first}">#{first}</a>' in page
+    assert f'Corrected by <a href="#e{second}">#{second}</a>' in page
+    assert 'Occurred <time datetime="2026-03-01T01:00:00+00:00">2026-03-01 01:00 UTC</time>' in page
+    assert "Business date 2026-03-09" in page
+
+
 async def test_as_of_shows_what_had_been_absorbed_by_then(running: Running, browser: Browser) -> None:
     story = Story("as-of")
-    story.tell(example(CaseOpened), START)
-    for step, entry in enumerate([story.entries[0], story.tell(example(CaseCured), START)]):
+    for hours, happened in ((1, CaseOpened), (2, CaseCured), (24, CaseOpened)):
+        entry = story.tell(example(happened), START)
         async with running.engine.begin() as connection:
-            await absorb(connection, records([entry]), START + timedelta(hours=step))
-    then = await browser.get("/cases/as-of/timeline?as_of=2026-03-02T09:30:00+08:00")
+            await absorb(connection, records([entry]), SimulatedClock(LATER + timedelta(hours=hours)))
+    then = await browser.get("/cases/as-of/timeline?as_of=2027-04-06T10:30:00+08:00")
     assert [line["type"] for line in then.json()["lines"]] == ["doorstep.case.opened"]
     assert (await browser.get("/cases/as-of/timeline?as_of=2026-03-01T00:00:00Z")).status_code == 404
-    assert (await browser.get("/cases/as-of/timeline?as_of=2026-03-02T09:30:00")).status_code == 422
-    on_the_page = "/pages/cases/as-of?lang=en&as_of=2026-03-02T09:30&zone="
+    assert (await browser.get("/cases/as-of/timeline?as_of=2027-04-06T10:30:00")).status_code == 422
+    on_the_page = "/pages/cases/as-of?lang=en&as_of=2027-04-06T10:30&zone="
     assert "Case cured" not in (await browser.get(on_the_page + "Asia/Shanghai")).text
     assert "Case cured" in (await browser.get(on_the_page + "UTC")).text
     assert (await browser.get(on_the_page + "No/Where")).status_code == 422
+
+
+async def test_as_of_a_moment_that_has_not_passed_is_refused(running: Running, browser: Browser) -> None:
+    await small_case(running, "tomorrow")
+    refused = await browser.get("/cases/tomorrow/timeline?as_of=2099-01-01T00:00:00Z")
+    assert (refused.status_code, "leave it out" in refused.text) == (422, True)
 
 
 async def test_personal_data_stay_sealed(running: Running, browser: Browser) -> None:
@@ -323,7 +351,7 @@ async def test_the_browser_language_is_the_default(running: Running, browser: Br
 def run_cli(running: Running, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Result:
     monkeypatch.setenv("DOORSTEP_DATABASE_URL", running.settings.database_url)
     monkeypatch.setenv("COLUMNS", "160")
-    return CliRunner().invoke(cli.commands, list(arguments))
+    return CliRunner().invoke(cli.commands, ["timeline", *arguments])
 
 
 async def in_terminal(running: Running, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Result:
@@ -352,10 +380,18 @@ async def test_a_narrow_terminal_folds_chinese_instead_of_dropping_words() -> No
 
 async def test_the_terminal_gives_json_too(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     await small_case(running, "terminal-json")
-    told = await in_terminal(running, monkeypatch, "terminal-json", "--json", "--as-of", "2030-01-01T00:00Z")
+    told = await in_terminal(running, monkeypatch, "terminal-json", "--json")
     assert len(json.loads(told.output)["lines"]) == 4
+
+
+async def test_the_terminal_prints_a_pdf(running: Running, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    await small_case(running, "terminal-pdf")
+    told = await in_terminal(running, monkeypatch, "terminal-pdf", "--pdf", str(tmp_path / "case.pdf"))
+    assert told.exit_code == 0
+    assert (tmp_path / "case.pdf").read_bytes().startswith(b"%PDF-")
 
 
 async def test_the_terminal_says_what_is_wrong(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await in_terminal(running, monkeypatch, "nobody")).exit_code == 1
     assert (await in_terminal(running, monkeypatch, "nobody", "--as-of", "2026-03-01T10:00")).exit_code == 2
+    assert (await in_terminal(running, monkeypatch, "nobody", "--as-of", "2099-03-01T10:00Z")).exit_code == 2

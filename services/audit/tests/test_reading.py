@@ -1,14 +1,18 @@
-"""Opening personal data is an event with a reason."""
+"""Opening personal data, and taking evidence out, are events with a reason."""
+
+from dataclasses import asdict, replace
 
 import pytest
-from audit.reading import Open, reading
+from audit.reading import Export, Open, reading
 from audit.testing import START
 from doorstep.decider import Refused
-from doorstep.events.audit import PersonalDataOpened
+from doorstep.events.audit import EvidenceExported, PersonalDataOpened
 from doorstep.testing import given
 
 OPEN = Open(by="wang.li", role="compliance", reason="complaint 17")
 OPENED = PersonalDataOpened(by="wang.li", role="compliance", reason="complaint 17")
+EXPORT = Export(by="wang.li", role="auditor", reason="court 8", log_size=40, entries=12, manifest="c0ffee")
+EXPORTED = EvidenceExported(**asdict(EXPORT))
 
 
 def test_an_opening_is_recorded_with_who_and_why() -> None:
@@ -20,7 +24,17 @@ def test_each_opening_is_an_event_of_its_own() -> None:
     assert happened.state.openings == 2
 
 
+def test_an_export_is_recorded_with_who_and_why_and_what() -> None:
+    given(reading).when(EXPORT, START).then(EXPORTED)
+
+
+def test_each_export_is_an_event_of_its_own() -> None:
+    happened = given(reading, EXPORTED, OPENED).when(EXPORT, START).then(EXPORTED)
+    assert (happened.state.exports, happened.state.openings) == (2, 1)
+
+
 @pytest.mark.parametrize("reason", ["", "   ", " x "])
-def test_without_a_reason_nothing_is_opened(reason: str) -> None:
-    with pytest.raises(Refused):
-        given(reading).when(Open(by="wang.li", role="compliance", reason=reason), START)
+@pytest.mark.parametrize("command", [OPEN, EXPORT])
+def test_without_a_reason_nothing_is_opened_and_nothing_leaves(command: Open | Export, reason: str) -> None:
+    with pytest.raises(Refused, match="at least 4 characters"):
+        given(reading).when(replace(command, reason=reason), START)

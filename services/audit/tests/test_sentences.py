@@ -6,11 +6,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 from audit.domain import Gap
-from audit.figures import closed_values, instant
-from audit.labels import LABELS
-from audit.sentences import SENTENCES, gap_sentence, sentence
+from audit.shown.figures import closed_values, instant
+from audit.shown.labels import LABELS
+from audit.shown.sentences import SENTENCES, gap_sentence, sentence
+from audit.shown.words import REASONS, STAGES, WEEKDAYS, WORDS
 from audit.testing import START, Story, decision, example
-from audit.words import REASONS, STAGES, WEEKDAYS, WORDS
 from doorstep.events.common import Language, Verdict
 from doorstep.events.escalation import (
     BlockRecorded,

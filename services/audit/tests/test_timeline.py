@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from audit.domain import Gap, Line, kind_of, timeline
 from audit.entry import Entry, read_envelope, sealed_in
-from audit.present import ShownStrategy, present
+from audit.shown.present import present
 from audit.testing import HIDDEN, START, Story, decision, example
 from doorstep.events.common import Money, Override, PackRef, StrategyRef, Verdict
 from doorstep.events.escalation import (
@@ -309,7 +309,7 @@ def test_a_decision_is_shown_with_its_packs_its_graph_and_what_it_knew() -> None
         ("cn", "2026.1", "c0ffee"),
         ("us", "2026.2", "decade"),
     ]
-    assert line.decision.strategy == ShownStrategy("default", "facade", "2.1.3", ("Stage: late", "Next step: visit"))
+    assert line.decision.strategy == graph
     assert line.decision.verdicts[0].pack == "us"
     shown = line.decision.inputs
     assert (shown["stage"], shown["reasons"]) == ("late", "does not answer, own-code")

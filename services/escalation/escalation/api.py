@@ -1,16 +1,25 @@
 """What people may ask of a case and tell it, and how a tenant's sending is reined in."""
 
+import hashlib
 from datetime import time
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import msgspec
 from doorstep.access import Compliance, Operator, Principal, Viewer
 from doorstep.decider import Refused, Routed, Unknown
-from doorstep.events.common import Language
-from doorstep.events.escalation import ConsentKind, HoldKind, Purpose, Way
+from doorstep.events.common import Language, Sealed
+from doorstep.events.escalation import (
+    ConsentKind,
+    Contested,
+    DisputeAttached,
+    DisputeOutcome,
+    HoldKind,
+    Purpose,
+    Way,
+)
 from doorstep.service import Runtime
 from fastapi import APIRouter, Header, HTTPException
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Base64Bytes, BaseModel, ConfigDict, Field, model_validator
 
 from escalation import commands as c
 from escalation import tenant, views
@@ -25,6 +34,9 @@ Repeatable = Annotated[str | None, Header(alias="Idempotency-Key", max_length=20
 Id = Annotated[str, Field(min_length=1, max_length=100)]
 Tenant = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
 WhyText = Annotated[str, Field(min_length=3, max_length=500)]
+SaidText = Annotated[str, Field(min_length=1, max_length=5000)]
+TRAVELS = 256 * 1024
+"""Bytes of an attachment that go into its event at most."""
 
 
 class _Body(BaseModel):
@@ -59,6 +71,52 @@ class ReviewResult(Reason):
     """What came of a review."""
 
     outcome: Literal["upheld", "rejected", "resolved"]
+
+
+class NewDispute(_Body):
+    """The borrower contests something. Without `answer_by` and `close_by`: within 15 and 60 days."""
+
+    dispute_id: Id
+    about: Contested
+    text: SaidText | None = None
+    answer_by: AwareDatetime | None = None
+    close_by: AwareDatetime | None = None
+    loans: list[Id] = []
+
+
+class NewAttachment(_Body):
+    """Something that bears on a dispute: its bytes in base64, or where it lies, of what size and SHA-256 (hex). The
+    `uri` stays readable after the borrower was erased: without query, login or name of a person."""
+
+    attachment_id: Id
+    media_type: Annotated[str, Field(pattern=r"^[a-z]+/[a-z0-9.+-]{1,100}$")]
+    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    content: Base64Bytes | None = None
+    uri: Annotated[str, Field(pattern=r"^[a-z][a-z0-9+.-]*://[A-Za-z0-9._~/-]{1,500}$")] | None = None
+    size: Annotated[int, Field(gt=0)] | None = None
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+
+    @model_validator(mode="after")
+    def _one_way_or_the_other(self) -> Self:
+        lies = (self.uri is not None, self.size is not None, self.sha256 is not None)
+        if self.content is not None and (any(lies) or len(self.content) > TRAVELS):
+            raise ValueError(f"content alone, of {TRAVELS} bytes at most; what is larger by uri, size and sha256")
+        if not self.content and not all(lies):
+            raise ValueError("give content, or uri with size and sha256")
+        return self
+
+
+class NewAnswer(_Body):
+    """What the borrower was told."""
+
+    answer_id: Id
+    text: SaidText
+
+
+class DisputeResult(Reason):
+    """What came of a dispute."""
+
+    outcome: DisputeOutcome
 
 
 class NewConsent(_Body):
@@ -118,6 +176,7 @@ def api(runtime: Runtime) -> APIRouter:
     desk = _Desk(runtime)
     _case_routes(router, desk)
     _hold_routes(router, desk)
+    _dispute_routes(router, desk)
     _wish_routes(router, desk)
     _override_routes(router, desk)
     _tenant_routes(router, desk)
@@ -153,6 +212,13 @@ class _Desk:
         request_id = None if key is None else f"{who.id}/{case_id}/{key}"
         routed = Routed(case_stream(case_id, tenant_id), command, who.actor())
         return {"events": len(await self.runtime.execute(routed, request_id=request_id))}
+
+    async def seal(self, tenant_id: str, case_id: str, *plain: bytes | None) -> list[Sealed | None]:
+        """Each under the key of the case's borrower. Raises Unknown, Erased."""
+        await self.known(tenant_id, case_id)
+        there = [(case_id, one) for one in plain if one]
+        sealed = iter(await self.runtime.vault.seal(there) if there else ())
+        return [next(sealed) if one else None for one in plain]
 
     async def rein(self, tenant_id: str, command: tenant.Command, who: Principal) -> dict[str, int]:
         """One command to a tenant."""
@@ -191,6 +257,9 @@ def _hold_routes(router: APIRouter, desk: _Desk) -> None:
     async def place(
         tenant_id: str, case_id: str, body: NewHold, who: Operator, key: Repeatable = None
     ) -> dict[str, int]:
+        if body.kind == "dispute":
+            (said,) = await desk.seal(tenant_id, case_id, _bytes(body.reason))
+            return await desk.tell(tenant_id, case_id, _as_dispute(body, who, said), who, key)
         known = await desk.known(tenant_id, case_id)
         if unknown := set(body.loans) - known.loans.keys():
             raise Refused(f"the case has no loan {', '.join(sorted(unknown))}; it has {', '.join(sorted(known.loans))}")
@@ -216,6 +285,70 @@ def _hold_routes(router: APIRouter, desk: _Desk) -> None:
         tenant_id: str, case_id: str, review_id: str, body: ReviewResult, who: Compliance
     ) -> dict[str, int]:
         return await desk.tell(tenant_id, case_id, c.CloseReview(review_id, body.outcome, body.reason), who)
+
+
+def _as_dispute(body: NewHold, who: Principal, said: Sealed | None) -> c.OpenDispute:
+    """A hold of kind dispute is that of a dispute, which has deadlines and ends when it is closed."""
+    if body.starts or body.until or body.ways:
+        raise Refused("a dispute stops every way, at once, until it is closed: leave out starts, until and ways")
+    return c.OpenDispute(body.hold_id, "other", who.id, loans=tuple(body.loans), text=said)
+
+
+def _dispute_routes(router: APIRouter, desk: _Desk) -> None:
+    disputes = "/cases/{tenant_id}/{case_id}/disputes"
+
+    @router.post(disputes, status_code=201)
+    async def open_dispute(
+        tenant_id: str, case_id: str, body: NewDispute, who: Compliance, key: Repeatable = None
+    ) -> dict[str, int]:
+        (said,) = await desk.seal(tenant_id, case_id, _bytes(body.text))
+        deadlines = (body.answer_by, body.close_by)
+        command = c.OpenDispute(body.dispute_id, body.about, who.id, *deadlines, tuple(body.loans), said)
+        return await desk.tell(tenant_id, case_id, command, who, _keyed(key, "open", body.dispute_id))
+
+    @router.post(disputes + "/{dispute_id}/attachments", status_code=201)
+    async def attach(
+        tenant_id: str, case_id: str, dispute_id: str, body: NewAttachment, who: Compliance, key: Repeatable = None
+    ) -> dict[str, int]:
+        sha256 = body.sha256 or hashlib.sha256(body.content or b"").hexdigest()
+        name, content = await desk.seal(tenant_id, case_id, _bytes(body.name), body.content)
+        attached = DisputeAttached(
+            dispute_id=dispute_id,
+            attachment_id=body.attachment_id,
+            by=who.id,
+            media_type=body.media_type,
+            size=body.size or len(body.content or b""),
+            token=desk.runtime.vault.tokens.text(tenant_id, sha256),
+            name=name,
+            content=content,
+            uri=body.uri,
+        )
+        command = c.AttachToDispute(attached)
+        return await desk.tell(tenant_id, case_id, command, who, _keyed(key, "attach", dispute_id))
+
+    @router.post(disputes + "/{dispute_id}/answers", status_code=201)
+    async def answer(
+        tenant_id: str, case_id: str, dispute_id: str, body: NewAnswer, who: Compliance, key: Repeatable = None
+    ) -> dict[str, int]:
+        (said,) = await desk.seal(tenant_id, case_id, _bytes(body.text))
+        command = c.AnswerDispute(dispute_id, body.answer_id, who.id, said)
+        return await desk.tell(tenant_id, case_id, command, who, _keyed(key, "answer", dispute_id))
+
+    @router.post(disputes + "/{dispute_id}/close")
+    async def close_dispute(
+        tenant_id: str, case_id: str, dispute_id: str, body: DisputeResult, who: Compliance, key: Repeatable = None
+    ) -> dict[str, int]:
+        command = c.CloseDispute(dispute_id, body.outcome, who.id, body.reason)
+        return await desk.tell(tenant_id, case_id, command, who, _keyed(key, "close", dispute_id))
+
+
+def _keyed(key: str | None, *step: str) -> str | None:
+    """One key of the caller's may serve every step of a dispute."""
+    return None if key is None else "/".join((*step, key))
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else text.encode()
 
 
 def _wish_routes(router: APIRouter, desk: _Desk) -> None:

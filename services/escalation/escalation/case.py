@@ -106,6 +106,25 @@ class Hold(msgspec.Struct, frozen=True):
         return about_loan and (not self.ways or permit.way in self.ways)
 
 
+class Dispute(msgspec.Struct, frozen=True, kw_only=True):
+    """What the borrower contests, about `loans` (empty: all). `answers` and `attachments` by their ids; `missed` are
+    the deadlines of which it was said that they passed; `outcome` is None while it is open."""
+
+    answer_by: datetime
+    close_by: datetime
+    loans: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
+    attachments: tuple[str, ...] = ()
+    missed: tuple[e.Deadline, ...] = ()
+    outcome: e.DisputeOutcome | None = None
+
+    def due(self) -> dict[e.Deadline, datetime]:
+        """The deadlines that are still to be kept, or to be missed."""
+        waits: dict[e.Deadline, datetime] = {} if self.answers else {"answer": self.answer_by}
+        waits["close"] = self.close_by
+        return {} if self.outcome else {name: at for name, at in waits.items() if name not in self.missed}
+
+
 class Promise(msgspec.Struct, frozen=True):
     """A promise to pay that is neither kept nor broken yet. `owed` was overdue when it was given, on `given`; the
     bank's books of `judged_on` tell, at `check_at` or later."""
@@ -182,6 +201,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     attitude: int | None = None
     holds: dict[str, Hold] = {}
     reviews: dict[str, e.HoldKind] = {}
+    disputes: dict[str, Dispute] = {}
     consents: dict[str, Consent] = {}
     blocks: dict[str, Block] = {}
     overrides: dict[str, Wanted] = {}
@@ -220,6 +240,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         """What is owed, without the loans that a hold of their own keeps out."""
         held = {loan for hold in self.holds.values() if hold.begun(now) and not hold.ways for loan in hold.loans}
         return {loan_id: money for loan_id, money in self.owed().items() if loan_id not in held}
+
+    def open_disputes(self) -> dict[str, Dispute]:
+        """The disputes nobody has closed; each has a hold of its name."""
+        return {name: dispute for name, dispute in self.disputes.items() if dispute.outcome is None}
 
     def amount(self) -> Money | None:
         """The sum of what is owed; None when that is nothing."""
@@ -271,6 +295,7 @@ Event = (
     | e.ContactOutcomeRecorded | e.VisitOutcomeRecorded
     | e.PromiseRecorded | e.PromiseBroken | e.PromisePartlyKept | e.PromiseKept
     | e.HoldPlaced | e.HoldRenewed | e.HoldLifted | e.ReviewRequested | e.ReviewClosed
+    | e.DisputeOpened | e.DisputeAttached | e.DisputeAnswered | e.DisputeOverdue | e.DisputeClosed
     | e.ConsentRecorded | e.ConsentWithdrawn | e.BlockRecorded | e.BlockRemoved
     | e.OverrideRequested | e.OverrideApproved | e.OverrideRejected
     | e.SendingSuspended | e.SendingResumed

@@ -7,6 +7,7 @@ from typing import Literal
 
 from doorstep.decider import Wake
 from doorstep.events import escalation as e
+from doorstep.events.common import Sealed
 
 from escalation.case import Fact
 
@@ -72,7 +73,8 @@ class RenewHold:
 
 @dataclass(frozen=True)
 class LiftHold:
-    """A person ends a hold. Refused when there is none of that id, or while it is under review."""
+    """A person ends a hold. Refused when there is none of that id, while it is under review, and while it is that of
+    an open dispute."""
 
     hold_id: str
     reason: str
@@ -84,6 +86,48 @@ class CloseReview:
 
     review_id: str
     outcome: Literal["upheld", "rejected", "resolved"]
+    reason: str
+
+
+@dataclass(frozen=True)
+class OpenDispute:
+    """The borrower contests something about `loans` (empty: all). Contact about them freezes. Without deadlines of its
+    own it has the usual ones."""
+
+    dispute_id: str
+    about: e.Contested
+    opened_by: str | None = None
+    answer_by: datetime | None = None
+    close_by: datetime | None = None
+    loans: tuple[str, ...] = ()
+    text: Sealed | None = None
+
+
+@dataclass(frozen=True)
+class AttachToDispute:
+    """Something that bears on a dispute, as the event keeps it. Refused once the dispute is closed."""
+
+    attached: e.DisputeAttached
+
+
+@dataclass(frozen=True)
+class AnswerDispute:
+    """The borrower was answered. Refused once the dispute is closed."""
+
+    dispute_id: str
+    answer_id: str
+    by: str
+    text: Sealed | None = None
+
+
+@dataclass(frozen=True)
+class CloseDispute:
+    """A person says what came of a dispute; contact may go on, so what the bank's record had wrong is put right before.
+    Refused before the borrower was answered, unless they took it back."""
+
+    dispute_id: str
+    outcome: e.DisputeOutcome
+    by: str
     reason: str
 
 
@@ -176,6 +220,7 @@ class ResumeSending:
 
 Command = (
     RecordFact | RecordContactOutcome | RecordVisitOutcome | RecordPromise | PlaceHold | RenewHold | LiftHold
-    | CloseReview | RecordConsent | WithdrawConsent | RecordBlock | RemoveBlock | RequestOverride | ApproveOverride
-    | RejectOverride | Assign | SuspendSending | ResumeSending | Wake
+    | CloseReview | OpenDispute | AttachToDispute | AnswerDispute | CloseDispute | RecordConsent | WithdrawConsent
+    | RecordBlock | RemoveBlock | RequestOverride | ApproveOverride | RejectOverride | Assign | SuspendSending
+    | ResumeSending | Wake
 )  # fmt: skip

@@ -29,11 +29,15 @@ from escalation.case import (
     permit_of,
 )
 from escalation.commands import (
+    AnswerDispute,
     ApproveOverride,
     Assign,
+    AttachToDispute,
+    CloseDispute,
     CloseReview,
     Command,
     LiftHold,
+    OpenDispute,
     PlaceHold,
     RecordBlock,
     RecordConsent,
@@ -51,6 +55,7 @@ from escalation.commands import (
 )
 from escalation.contact_rules import rules
 from escalation.counsel import Advice, Advised
+from escalation.disputes import decide_dispute, missed_deadlines
 from escalation.fold import evolve, order
 from escalation.holds import decide_hold
 from escalation.reevaluate import reevaluated
@@ -73,8 +78,10 @@ def decide(case: Case, advised: Advised, now: datetime) -> Sequence[Event]:  # n
         case RecordVisitOutcome():
             return _visit_outcome(case, command, now)
         case Wake():
-            wanted = wake_at(case)
-            return assess(case, advised.advice, now) if wanted is not None and wanted <= now else []
+            # That a deadline has passed is said at its instant, and is no reason to decide on contact.
+            due = _assessment(case)
+            looked = assess(case, advised.advice, now) if due is not None and due <= now else ()
+            return [*missed_deadlines(case, now), *looked]
         case RecordPromise():
             return _promise(case, command, advised.advice, now)
         case SuspendSending(by, key):
@@ -85,6 +92,8 @@ def decide(case: Case, advised: Advised, now: datetime) -> Sequence[Event]:  # n
             return [resumed] if (by, key) in case.suspended else []
         case PlaceHold() | RenewHold() | LiftHold() | CloseReview():
             return decide_hold(case, command, advised.advice, now)
+        case OpenDispute() | AttachToDispute() | AnswerDispute() | CloseDispute():
+            return decide_dispute(case, command, now)
         case RecordConsent() | WithdrawConsent() | RecordBlock() | RemoveBlock():
             return decide_wish(case, command, advised.advice, now)
         case RequestOverride() | ApproveOverride() | RejectOverride():
@@ -95,8 +104,14 @@ def decide(case: Case, advised: Advised, now: datetime) -> Sequence[Event]:  # n
 
 
 def wake_at(case: Case) -> datetime | None:
-    """The next assessment, the end of a hold, the end of a promise's grace: whichever is first. A promise that
-    the bank's facts cannot tell of yet waits for the next of them."""
+    """The next assessment, or a deadline of a dispute: whichever is first."""
+    deadlines = [at for dispute in case.disputes.values() for at in dispute.due().values()]
+    return min((at for at in (_assessment(case), *deadlines) if at is not None), default=None)
+
+
+def _assessment(case: Case) -> datetime | None:
+    """As it was planned, at the end of a hold or of a promise's grace: whichever is first. A promise that the bank's
+    facts cannot tell of yet waits for the next of them."""
     wanted = [case.assess_at, *(hold.until for hold in case.holds.values())]
     wanted += [promise.check_at for promise in case.promises.values() if case.tells(promise)]
     return min((at for at in wanted if at is not None), default=None)

@@ -19,6 +19,7 @@ from escalation.case import (
     Case,
     Consent,
     Denial,
+    Dispute,
     Event,
     Fact,
     Hold,
@@ -105,6 +106,12 @@ def evolve(case: Case, event: Event) -> Case:  # noqa: PLR0911, PLR0912, PLR0915
             return replace(case, reviews={**case.reviews, review_id: about})
         case e.ReviewClosed(review_id=review_id):
             return replace(case, reviews=_but(case.reviews, review_id))
+        case e.DisputeOpened(dispute_id=dispute_id, answer_by=answer_by, close_by=close_by):
+            dispute = Dispute(answer_by=answer_by, close_by=close_by, loans=event.loans)
+            return replace(case, disputes={**case.disputes, dispute_id: dispute})
+        case e.DisputeAttached() | e.DisputeAnswered() | e.DisputeOverdue() | e.DisputeClosed():
+            dispute = _disputed(case.disputes[event.dispute_id], event)
+            return replace(case, disputes={**case.disputes, event.dispute_id: dispute})
         case e.ConsentRecorded(consent_id=consent_id):
             consent = Consent(event.kind, event.ways, event.until)
             return _assess_by(replace(case, consents={**case.consents, consent_id: consent}), event.assess_at)
@@ -129,6 +136,21 @@ def evolve(case: Case, event: Event) -> Case:  # noqa: PLR0911, PLR0912, PLR0915
         case e.SendingResumed(by=by, key=key):
             left = tuple(one for one in case.suspended if one != (by, key))
             return _assess_by(replace(case, suspended=left), event.assess_at)
+    assert_never(event)
+
+
+def _disputed(
+    dispute: Dispute, event: e.DisputeAttached | e.DisputeAnswered | e.DisputeOverdue | e.DisputeClosed
+) -> Dispute:
+    match event:
+        case e.DisputeAttached(attachment_id=attachment_id):
+            return replace(dispute, attachments=(*dispute.attachments, attachment_id))
+        case e.DisputeAnswered(answer_id=answer_id):
+            return replace(dispute, answers=(*dispute.answers, answer_id))
+        case e.DisputeOverdue(deadline=deadline):
+            return replace(dispute, missed=(*dispute.missed, deadline))
+        case e.DisputeClosed(outcome=outcome):
+            return replace(dispute, outcome=outcome)
     assert_never(event)
 
 

@@ -42,6 +42,8 @@ def verdicts(case: Case, advice: Advice, step: Step, now: datetime) -> Iterator[
         if pending
         else ("no payment waits for a snapshot", "没有待确认的还款"),
     )
+    if whole := [name for name, dispute in case.open_disputes().items() if not dispute.loans]:
+        yield _disputed(whole)
     yield _promise(case, step, now)
     waiting = any(permit.open() for permit in case.ledger)
     yield _verdict(
@@ -73,6 +75,12 @@ def first_contact(case: Case) -> bool:
 def facts_age(case: Case, home: str, now: datetime) -> int:
     """Days from the bank's last business date to the borrower's present day."""
     return (now.astimezone(zones_of(case.time_zone, case.region, home)[0]).date() - case.business_date()).days
+
+
+def _disputed(open_disputes: list[str]) -> Verdict:
+    """Whatever a pack says of holds. Loans that are in dispute by themselves are left out of what is collected."""
+    names = ", ".join(open_disputes)
+    return _verdict("no-dispute-open", False, (f"in dispute: {names}", f"异议尚未了结：{names}"))
 
 
 def _promise(case: Case, step: Step, now: datetime) -> Verdict:

@@ -21,18 +21,19 @@ REVIEWED: tuple[e.HoldKind, ...] = ("complaint",)
 def decide_hold(
     case: Case, command: PlaceHold | RenewHold | LiftHold | CloseReview, advice: Advice, now: datetime
 ) -> Sequence[Event]:
-    """What follows. Raises Refused for a hold or review that is not there."""
+    """What follows. Raises Refused for a hold or review that is not there, and for ending or renewing a hold that lasts
+    as long as its dispute."""
     match command:
         case PlaceHold():
             return [] if command.hold_id in case.holds else _place(case, command, advice, now)
         case RenewHold(hold_id, reason, until):
-            kind = _hold(case, hold_id).kind
+            kind = _ours(case, hold_id).kind
             new = until or _until(advice, case, kind, now)
             if new == case.holds[hold_id].until:
                 return []
             return [e.HoldRenewed(hold_id=hold_id, reason=reason, until=new)]
         case LiftHold(hold_id, reason):
-            if _hold(case, hold_id) and hold_id in case.reviews:
+            if _ours(case, hold_id) and hold_id in case.reviews:
                 raise Refused(f"hold {hold_id} is under review: close review {hold_id} and say what came of it")
             return [e.HoldLifted(hold_id=hold_id, reason=reason, assess_at=next_quarter(now))]
         case CloseReview(review_id, outcome, reason):
@@ -57,9 +58,14 @@ def _place(case: Case, command: PlaceHold, advice: Advice, now: datetime) -> Seq
         rule=terms.rule,
         reason=command.reason,
     )
+    return placing(case, placed)
+
+
+def placing(case: Case, placed: e.HoldPlaced) -> Sequence[Event]:
+    """`placed`, the review it asks for, and what it cancels: nothing yet if it begins later."""
     hold = Hold(placed.kind, placed.until, placed.starts, placed.loans, placed.ways)
-    stopped = [permit for permit in case.ledger if hold.stops(permit)] if starts is None else []
-    review = [e.ReviewRequested(review_id=command.hold_id, about=command.kind)] if command.kind in REVIEWED else []
+    stopped = [permit for permit in case.ledger if hold.stops(permit)] if placed.starts is None else []
+    review = [e.ReviewRequested(review_id=placed.hold_id, about=placed.kind)] if placed.kind in REVIEWED else []
     return [placed, *review, *cancellations(stopped, "hold")]
 
 
@@ -68,7 +74,10 @@ def _until(advice: Advice, case: Case, kind: e.HoldKind, starts: datetime) -> da
     return None if days is None else starts + timedelta(days=days)
 
 
-def _hold(case: Case, hold_id: str) -> Hold:
+def _ours(case: Case, hold_id: str) -> Hold:
+    """A hold that is not a dispute's."""
+    if hold_id in case.open_disputes():
+        raise Refused(f"hold {hold_id} lasts as long as its dispute: close dispute {hold_id} and say what came of it")
     if hold_id not in case.holds:
         raise Refused(f"the case has no hold {hold_id}; its holds are: {', '.join(case.holds) or 'none'}")
     return case.holds[hold_id]

@@ -1,9 +1,10 @@
 """Escalation decides: it owns the case and its ledger, and permits or denies every contact and visit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from doorstep.artifacts import Publish
 from doorstep.events.registry import AUDIT, ESCALATION, INTAKE, REMINDER, VISITS
-from doorstep.service import Service
+from doorstep.service import Runtime, Service
 from doorstep.settings import Settings, WrongSettings
 
 from escalation import tenant
@@ -29,6 +30,13 @@ def counsel(settings: Settings) -> Mapping[str, Counsel]:
     return {"case": both, "tenant": both}
 
 
+def artifacts(runtime: Runtime) -> Sequence[Publish]:
+    """The packs and strategies in force, also after a reload."""
+    case = runtime.counsel["case"]
+    assert isinstance(case, Counsel)
+    return case.policies.artifacts
+
+
 service = Service(
     name="escalation",
     package="escalation",
@@ -39,6 +47,7 @@ service = Service(
     react=react,
     project=project,
     counsel=counsel,
+    artifacts=artifacts,
     api=api,
     commands=commands,
 )

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import msgspec
 import yaml
 from babel.core import get_global
+from doorstep.artifacts import Publish
 
 from escalation.contact_rules import pack
 from escalation.contact_rules.pack import InvalidPolicy, Pack, Problem
@@ -56,7 +57,10 @@ class Policy:
 
 
 class Policies:
-    """All tenants' policies. `reload` changes them for the whole process at once, or not at all."""
+    """All tenants' policies. `reload` changes them for the whole process at once, or not at all. `artifacts` are
+    what is in force, to be put on record."""
+
+    artifacts: Sequence[Publish] = ()
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
@@ -83,6 +87,7 @@ class Policies:
         tenants = {name: Policy(one, packs, strategies[one.strategy]) for name, one in terms.items()}
         default = Policy(Terms(), packs, strategies["default"])
         self._tenants, self._default = tenants, default
+        self.artifacts = [*(one.artifact for one in packs.values()), *(one.artifact for one in strategies.values())]
 
 
 def read(folder: Path | None) -> tuple[Mapping[str, Pack], Mapping[str, Strategy], Mapping[str, Terms]]:

@@ -10,6 +10,7 @@ from doorstep.events.escalation import HoldKind
 from doorstep.events.registry import Event
 
 from escalation.commands import (
+    OpenDispute,
     PlaceHold,
     RecordContactOutcome,
     RecordPromise,
@@ -19,7 +20,6 @@ from escalation.commands import (
 )
 
 HOLDS: dict[str, HoldKind] = {
-    "dispute": "dispute",
     "complaint": "complaint",
     "hardship": "hardship",
     "opt-out": "cease-contact",
@@ -89,6 +89,8 @@ def _reply(reply: reminder.ReplyReceived) -> Iterable[Any]:
     match reply.kind:
         case "promise":
             return [answered, *_promise(reply.reply_id, reply.promise_due, reply.promise_amount)]
+        case "dispute":
+            return [answered, OpenDispute(reply.reply_id, "other", text=reply.text)]
         case "wrong-number":
             # Somebody answered, but not the borrower.
             return [PlaceHold(reply.reply_id, "wrong-number")]

@@ -46,14 +46,14 @@ def operator(clients: Clients) -> httpx.AsyncClient:
 
 async def test_the_same_request_again_places_no_second_hold(operator: httpx.AsyncClient) -> None:
     for events in (1, 0):
-        hold = {"hold_id": f"h{events}", "kind": "dispute"}
+        hold = {"hold_id": f"h{events}", "kind": "hardship"}
         answer = await operator.post("/cases/acme/case-1/holds", json=hold, headers={"idempotency-key": "k"})
         assert (answer.status_code, answer.json()) == (201, {"events": events})
 
 
 async def test_one_key_may_serve_two_cases(operator: httpx.AsyncClient) -> None:
     for case_id in ("case-1", "case-2"):
-        hold = {"hold_id": "h1", "kind": "dispute"}
+        hold = {"hold_id": "h1", "kind": "hardship"}
         answer = await operator.post(f"/cases/acme/{case_id}/holds", json=hold, headers={"idempotency-key": "k"})
         assert answer.json() == {"events": 1}
 

@@ -15,7 +15,10 @@ from doorstep.events.common import Sealed
 from escalation.case import Fact
 from escalation.cli import another, history
 from escalation.commands import (
+    AnswerDispute,
+    CloseDispute,
     LiftHold,
+    OpenDispute,
     PlaceHold,
     RecordConsent,
     RecordContactOutcome,
@@ -55,8 +58,8 @@ def about(case_id: str, fact: Fact, phone: str | None = None) -> RecordFact:
 
 
 def lived(policies: Policies, days: int = DAYS, *, eventful: bool = True) -> list[Row]:
-    """Two who share a number, and two others: they answer, promise, pay, complain, and are visited. Some timers run
-    late. Whoever falls due is late from day 1 on, one more each week."""
+    """Two who share a number, and two others: they answer, promise, pay, complain, contest, and are visited. Some
+    timers run late. Whoever falls due is late from day 1 on, one more each week."""
     made = Recording(policies)
     for number in range(1, days + 1):
         for nth, case_id in enumerate(CASES):
@@ -85,6 +88,9 @@ def happens(made: Recording, number: int) -> None:
         48: ("cy", SuspendSending("reminder", "k")),
         52: ("cy", ResumeSending("reminder", "k")),
         33: ("di", about("di", cured(33, loan="di-1"))),
+        60: ("ann", OpenDispute("d1", "amount", "chen")),
+        78: ("ann", AnswerDispute("d1", "a1", "chen")),
+        84: ("ann", CloseDispute("d1", "rejected", "chen", "the books are right")),
     }
     if number in commands:
         case_id, command = commands[number]

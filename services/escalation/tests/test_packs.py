@@ -136,6 +136,48 @@ def test_whatever_a_pack_says_is_in_its_hash(tmp_path: Path, was: str, becomes: 
     assert first.hash != load(written(tmp_path, GOOD.replace(was, becomes)))["xx"].hash
 
 
+def test_what_is_put_on_record_of_a_pack_hashes_to_what_decisions_cite() -> None:
+    for pack in builtin().values():
+        published = pack.artifact
+        assert hashlib.sha256(published.content.encode()).hexdigest() == published.hash == pack.ref.hash
+        assert (published.kind, published.name, published.version) == ("contact-rules", pack.id, pack.version)
+        assert json.loads(published.content)["rules"][0]["id"] == pack.rules[0].id
+
+
+def test_a_pack_says_how_long_it_wants_records_kept() -> None:
+    kept = {pack.id: (pack.artifact.retention_days, pack.artifact.source) for pack in builtin().values()}
+    assert {name: said for name, said in kept.items() if said != (None, None)} == {
+        "cn": (1827, "cn/record-retention: consumer-finance company rules (2024)"),
+        "us": (1096, "us/evidence-retention: Reg F, 12 CFR 1006.100"),
+        "ru": (1096, "ru/recording-retention: 230-FZ"),
+    }
+
+
+@pytest.mark.parametrize(("years", "days"), [(1, 366), (2, 731), (3, 1096), (4, 1461), (5, 1827)])
+def test_years_are_kept_to_the_last_day_wherever_they_begin(tmp_path: Path, years: int, days: int) -> None:
+    assert load(written(tmp_path, GOOD + keeping(years)))["xx"].artifact.retention_days == days
+
+
+def test_a_draft_lets_nobody_keep_anything(tmp_path: Path) -> None:
+    draft = keeping(3).replace("must", "draft").replace("law", "draft")
+    assert load(written(tmp_path, GOOD + draft))["xx"].artifact.retention_days is None
+
+
+def keeping(years: int) -> str:
+    """A rule that wants records kept."""
+    return f"""
+  - id: records
+    kind: retention
+    text: {{en: Records., zh: 记录。}}
+    source: somebody
+    status: must
+    legal: law
+    confidence: secondary
+    effective: {{}}
+    years: {years}
+"""
+
+
 def test_the_built_in_packs_are_read_once() -> None:
     assert builtin() is builtin()
     assert all(isinstance(pack, Pack) for pack in builtin().values())

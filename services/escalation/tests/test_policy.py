@@ -120,6 +120,18 @@ def test_a_reload_that_is_refused_leaves_the_old_policy_in_force(folder: Path) -
     assert policies.of("acme").packs["house"].hash != before
 
 
+def test_everything_in_force_is_to_be_put_on_record_also_after_a_reload(folder: Path) -> None:
+    policies = Policies(folder)
+    of_old = policies.of("acme").packs["house"]
+    on_record = {one.hash for one in policies.artifacts}
+    assert on_record == {*(pack.hash for pack in policies.of("acme").packs.values()), policies.of("acme").strategy.hash}
+    (folder / "packs" / "house.yaml").write_text(house(limit=1), encoding="utf-8")
+    policies.reload()
+    changed = {one.hash for one in policies.artifacts}
+    assert on_record - changed == {of_old.hash}
+    assert changed - on_record == {policies.of("acme").packs["house"].hash}
+
+
 def test_another_policy_can_be_tried_beside_the_one_in_force(folder: Path) -> None:
     (folder / "packs" / "house.yaml").write_text(house(limit=1), encoding="utf-8")
     changed = Policies(folder).of("acme").packs

@@ -13,9 +13,12 @@ from doorstep.events import escalation as e
 from doorstep.events.registry import Event
 from doorstep.testing import Given, given
 from escalation.commands import (
+    AnswerDispute,
     Assign,
+    CloseDispute,
     Command,
     LiftHold,
+    OpenDispute,
     PlaceHold,
     RecordBlock,
     RecordConsent,
@@ -101,12 +104,18 @@ def steps(place: Place) -> some.SearchStrategy[Step]:
         ),
         some.builds(lambda kind: lambda case, now, n: PlaceHold(f"h{n}", kind), of("dispute", "hardship")),
         some.just(lambda case, now, n: LiftHold(next(iter(case.holds), "none"), "settled")),
+        some.just(lambda case, now, n: OpenDispute(f"d{n}", "amount")),
+        some.just(lambda case, now, n: AnswerDispute(dispute_of(case), f"a{n}", "chen")),
+        some.builds(
+            lambda outcome: lambda case, now, n: CloseDispute(dispute_of(case), outcome, "chen", "settled"),
+            of("rejected", "withdrawn"),
+        ),
         some.builds(lambda key: lambda case, now, n: SuspendSending("escalation", key), of("k1", "k2")),
         some.just(lambda case, now, n: ResumeSending(*next(iter(case.suspended), ("escalation", "k1")))),
     ]
     # Mostly what keeps a case going, so that ledgers grow long.
     usual = some.one_of(makers[0], makers[3], makers[4])
-    free = some.one_of(makers[7], makers[9])
+    free = some.one_of(makers[7], makers[10], makers[12])
     unusual = some.one_of(*makers)
     step = of(usual, usual, usual, free, free, unusual).flatmap(lambda chosen: chosen)
     return some.builds(Step, of(0, 1, 20, 600, 1440, 1440, 3 * 1440, 7 * 1440), step, of(False, False, False, True))
@@ -119,6 +128,10 @@ def on(now: datetime) -> int:
 
 def permit_of(case: Any, nth: int) -> str:
     return case.ledger[-1 - nth].permit_id if len(case.ledger) > nth else "none"
+
+
+def dispute_of(case: Any) -> str:
+    return next(iter(case.open_disputes()), "none")
 
 
 @dataclass
@@ -374,6 +387,7 @@ def arrivals(draw: Any, case: Any, now: datetime, place: Place) -> list[Command]
     said: list[Command] = [
         PlaceHold("g", "complaint"),
         PlaceHold("i", "dispute", starts=now + timedelta(days=3), loans=("L1",)),
+        OpenDispute("k", "amount", loans=("L1",)),
         RecordConsent("c", "hours", until=now + timedelta(days=9)),
         RecordBlock("b", weekdays=(1, 2), opens=time(10), closes=time(16)),
         RecordBlock("w", ways=("voice",)),

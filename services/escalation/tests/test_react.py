@@ -9,8 +9,10 @@ import pytest
 from doorstep.decider import SYSTEM
 from doorstep.envelope import Actor, Envelope
 from doorstep.events import audit, kernel, reminder, visits
+from doorstep.events.common import Sealed
 from doorstep.events.registry import Event
 from escalation.commands import (
+    OpenDispute,
     PlaceHold,
     RecordContactOutcome,
     RecordPromise,
@@ -83,10 +85,15 @@ def test_a_promise_is_an_answer_too() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "hold"),
-    [("dispute", "dispute"), ("complaint", "complaint"), ("hardship", "hardship"), ("opt-out", "cease-contact")],
+    [("complaint", "complaint"), ("hardship", "hardship"), ("opt-out", "cease-contact")],
 )
 def test_some_replies_stop_contact(kind: str, hold: Any) -> None:
     assert heard(reply(kind)) == [ANSWERED, PlaceHold("r", hold)]
+
+
+def test_a_reply_may_open_a_dispute_with_what_was_said_still_under_seal() -> None:
+    said = Sealed("case-1", b"commitment", b"box")
+    assert heard(reply("dispute", text=said)) == [ANSWERED, OpenDispute("r", "other", text=said)]
 
 
 def test_whoever_says_wrong_number_is_not_the_borrower() -> None:

@@ -1,5 +1,6 @@
 """The mildest means first, a visit last; and a graph that cannot be relied on is not taken."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from copy import deepcopy
@@ -263,6 +264,13 @@ def test_a_reference_holds_the_graph_its_hash_and_the_engine() -> None:
     ref = builtin().ref(("Stage: early",))
     assert (ref.graph, ref.hash, ref.path) == ("default", builtin().hash, ("Stage: early",))
     assert (ref.engine, len(ref.hash)) == (version("zen-engine"), 64)
+
+
+def test_what_is_put_on_record_of_a_strategy_hashes_to_what_decisions_cite() -> None:
+    published = builtin().artifact
+    assert hashlib.sha256(published.content.encode()).hexdigest() == published.hash == builtin().ref(()).hash
+    assert (published.kind, published.name, published.version) == ("strategy", "default", None)
+    assert json.loads(published.content) == json.loads(FILE.read_text(encoding="utf-8"))
 
 
 def test_the_hash_is_of_what_the_file_says_and_not_of_how_it_is_written(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from typing import get_args
 
+from doorstep.artifacts import of_templates
 from doorstep.events.common import Channel, Language
 from doorstep.events.escalation import Purpose
 from doorstep.texts import Template, catalogue
@@ -15,6 +16,7 @@ CATALOGUE = catalogue(
         for purpose in get_args(Purpose)
     ),
 )
+ARTIFACTS = of_templates(CATALOGUE.values())
 
 
 def template_for(channel: Channel, purpose: Purpose, language: Language) -> Template:

@@ -4,6 +4,7 @@ from doorstep.events.registry import ESCALATION, REMINDER
 from doorstep.service import Service
 
 from reminder.api import api
+from reminder.catalogue import ARTIFACTS
 from reminder.domain import CATEGORY, CONTACT
 from reminder.effects import SEND, Send, effects
 from reminder.react import react
@@ -19,5 +20,6 @@ service = Service(
     effects=effects,
     performers={SEND: Send()},
     project=project,
+    artifacts=lambda _: ARTIFACTS,
     api=api,
 )

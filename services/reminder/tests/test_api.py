@@ -144,7 +144,10 @@ async def house(postgres: EmbeddedPostgres, tmp_path: Path) -> AsyncIterator[Hou
     clock = SimulatedClock(MORNING)
     running = Running(service, settings, bus=QuietBus(), clock=clock, gateway=FileGateway(tmp_path / "phones"))
     await running.prepare()
-    yield House(running, clock)
+    made = House(running, clock)
+    # Its texts are on record before the story begins.
+    await made.settle()
+    yield made
     await running.close()
 
 

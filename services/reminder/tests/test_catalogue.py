@@ -6,7 +6,7 @@ from importlib.resources import files
 import jinja2
 import pytest
 from doorstep.texts import Template, parse
-from reminder.catalogue import CATALOGUE, template_for
+from reminder.catalogue import ARTIFACTS, CATALOGUE, template_for
 
 VARIABLES = {"name": "王 小明", "amount": "¥12,345.67", "lender": "示例银行 Example Bank", "phone": "400-000-0000"}
 THREATS = (
@@ -78,6 +78,12 @@ def test_a_missing_variable_is_an_error(template: Template) -> None:
 def test_its_hash_is_that_of_the_file(template: Template) -> None:
     content = files("reminder").joinpath("templates", f"{template.id}.txt").read_bytes()
     assert template.hash == hashlib.sha256(content).hexdigest()
+
+
+def test_what_is_put_on_record_hashes_to_what_messages_cite() -> None:
+    cited = {(one.id, str(one.version), one.hash) for one in CATALOGUE.values()}
+    assert {(one.name, one.version, hashlib.sha256(one.content.encode()).hexdigest()) for one in ARTIFACTS} == cited
+    assert {(one.kind, one.hash) for one in ARTIFACTS} == {("template", one.hash) for one in CATALOGUE.values()}
 
 
 def of(purpose: str) -> pytest.MarkDecorator:

@@ -80,12 +80,17 @@ class House:
         self.vault: Any = OpenVault(erased)
         self.gateway = provider
         self.counsel: Any = {}
+        self.telemetry: Any = None
+        self.workers: Any = ()
 
     async def execute(self, *_: Any, **__: Any) -> Any:
         raise AssertionError("a performer calls out and persists nothing")
 
     async def state(self, _: StreamId) -> Any:
         raise AssertionError("a performer works with the state it was given")
+
+    async def lag(self) -> int:
+        raise AssertionError("a performer does not wait for others")
 
     async def outcomes(self, *calls: Call) -> list[Any]:
         answers = await Send().perform(self, calls)

@@ -1,10 +1,12 @@
 """What the borrower reads."""
 
+import hashlib
+from itertools import product
 from typing import get_args
 
 import pytest
 from doorstep.events.common import Language
-from visit_scheduler.notices import Lender, NoticeChannel, render, template
+from visit_scheduler.notices import ARTIFACTS, Lender, NoticeChannel, render, template
 from visit_scheduler.testing import BORROWER, appointment, terms
 
 LENDER = Lender("示例银行", "400-000-0000")
@@ -50,3 +52,10 @@ def test_no_notice_threatens(language: Language, channel: NoticeChannel, word: s
 def test_a_template_is_named_by_version_and_hash() -> None:
     chosen = template("zh-CN", "sms")
     assert (chosen.id, chosen.version, len(chosen.hash)) == ("zh-CN/sms/visit-notice", 1, 64)
+
+
+def test_what_is_put_on_record_hashes_to_what_notices_cite() -> None:
+    chosen = [template(*one) for one in product(get_args(Language), get_args(NoticeChannel))]
+    cited = {(one.id, str(one.version), one.hash) for one in chosen}
+    assert {(one.name, one.version, hashlib.sha256(one.content.encode()).hexdigest()) for one in ARTIFACTS} == cited
+    assert {one.hash for one in ARTIFACTS} == {one.hash for one in chosen}

@@ -136,7 +136,9 @@ class Office:
 
     async def said(self) -> Sequence[str]:
         async with self.running.engine.connect() as connection:
-            rows = await connection.execute(text("select type from events order by stream, version"))
+            rows = await connection.execute(
+                text("select type from events where stream not like 'artifact/%' order by stream, version")
+            )
             return list(rows.scalars())
 
 

@@ -7,6 +7,7 @@ from visit_scheduler.agents import AGENT
 from visit_scheduler.api import api
 from visit_scheduler.domain import VISIT
 from visit_scheduler.effects import Notifier, Planner, effects
+from visit_scheduler.notices import ARTIFACTS
 from visit_scheduler.react import react
 from visit_scheduler.views import project
 
@@ -20,5 +21,6 @@ service = Service(
     effects=effects,
     performers={"plan": Planner(), "notice": Notifier()},
     project=project,
+    artifacts=lambda _: ARTIFACTS,
     api=api,
 )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from babel.dates import format_datetime
+from doorstep.artifacts import of_templates
 from doorstep.events.common import Borrower, Language
 from doorstep.texts import Template, catalogue, plain
 from doorstep.windows import local
@@ -66,3 +67,4 @@ _TEMPLATES = catalogue(
     "visit_scheduler",
     (f"{language}/{channel}/visit-notice" for language in get_args(Language) for channel in get_args(NoticeChannel)),
 )
+ARTIFACTS = of_templates(_TEMPLATES.values())

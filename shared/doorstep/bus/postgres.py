@@ -1,27 +1,33 @@
 """The embedded bus: one log table and one cursor per group, durable, for one machine.
 
 A topic is a single partition. Publishing holds a lock until its commit, so that positions become visible
-in their order and a reader can go by "greater than the last one read"."""
+in their order and a reader can go by "greater than the last one read". What a bank says on intake.v1 stands under
+seal, because PostgreSQL keeps the bytes of a deleted row in its files until it wants the room."""
 
 import asyncio
 from collections.abc import Sequence
+from datetime import date, timedelta
 
+import msgspec
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from doorstep.bus.interface import Outgoing, Partition, Record
 from doorstep.events.registry import INTAKE
+from doorstep.vault import Vault
 
 POLL = 0.2
 
 
 class PostgresBus:
-    """`engine` is on a database of the bus's own. `sole`: no other process publishes, so what this one has
+    """`engine` is on a database of the bus's own. `vault` seals what is published on intake.v1; without one, as in the
+    tests of a single service, it stands there as it came. `sole`: no other process publishes, so what this one has
     not published need not be looked for. The simulation looks thousands of times."""
 
-    def __init__(self, engine: AsyncEngine, *, sole: bool = False) -> None:
+    def __init__(self, engine: AsyncEngine, *, vault: Vault | None = None, sole: bool = False) -> None:
         self.engine = engine
+        self.intake = _Intake(engine, vault) if vault is not None else None
         # Work of one statement is a transaction of its own: a third of the round trips.
         self.single = engine.execution_options(isolation_level="AUTOCOMMIT")
         self.sole = sole
@@ -30,12 +36,12 @@ class PostgresBus:
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Durable once it returns. Raises ConnectionError while PostgreSQL is away."""
-        columns = {
-            "topic": [message.topic for message in messages],
-            "key": [message.key for message in messages],
-            "value": [message.value for message in messages],
-        }
         try:
+            columns = {
+                "topic": [message.topic for message in messages],
+                "key": [message.key for message in messages],
+                "value": await self._covered(messages),
+            }
             async with self.engine.begin() as connection:
                 await connection.execute(_LOCK)
                 heads = (await connection.execute(_PUBLISH, columns)).all()
@@ -44,6 +50,13 @@ class PostgresBus:
         self.heads |= {row.topic: row.position for row in heads}
         self.published.set()
 
+    async def _covered(self, messages: Sequence[Outgoing]) -> Sequence[bytes]:
+        plain = [message.value for message in messages if message.topic == INTAKE]
+        if self.intake is None or not plain:
+            return [message.value for message in messages]
+        covered = iter(await self.intake.covered(plain))
+        return [next(covered) if message.topic == INTAKE else message.value for message in messages]
+
     async def subscribe(self, group: str, topics: Sequence[str]) -> "PostgresSubscription":
         """Start reading where `group` left off."""
         return PostgresSubscription(self, group, topics)
@@ -51,6 +64,34 @@ class PostgresBus:
     async def close(self) -> None:
         """Let go of the connections."""
         await self.engine.dispose()
+
+
+class _Intake:
+    """Seals the values of intake.v1 under keys of the day, which live until the topic was read to its end on a later
+    day."""
+
+    def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
+        self._engine = engine
+        self._vault = vault
+        self._looked_on: date | None = None
+
+    async def covered(self, values: Sequence[bytes]) -> Sequence[bytes]:
+        return [msgspec.json.encode(sealed) for sealed in await self._vault.seal_of_the_day("transit", values)]
+
+    async def uncovered(self, values: Sequence[bytes]) -> Sequence[bytes]:
+        """What lost its key stays covered: its reader parks what it cannot read."""
+        opened = await self._vault.uncover(values)
+        return [value if plain is None else plain for value, plain in zip(values, opened, strict=True)]
+
+    async def forget(self) -> None:
+        """Once a day: destroy the keys nobody needs. Whoever publishes at midnight has a day to do it."""
+        today = self._vault.clock.now().date()
+        if today == self._looked_on:
+            return
+        async with self._engine.connect() as connection:
+            if not (await connection.execute(_WAITS, {"topic": INTAKE})).scalar_one():
+                await self._vault.expire("transit", timedelta(days=1))
+                self._looked_on = today
 
 
 class PostgresSubscription:
@@ -72,6 +113,8 @@ class PostgresSubscription:
                 return records
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
+                if self._bus.intake is not None and INTAKE in self._topics:
+                    await self._bus.intake.forget()
                 return []
             try:
                 await asyncio.wait_for(self._bus.published.wait(), min(left, POLL))
@@ -80,7 +123,7 @@ class PostgresSubscription:
 
     async def commit(self, records: Sequence[Record]) -> None:
         """The group has dealt with the topic up to the last of `records`. What was taken from intake.v1 is deleted:
-        it is the one place with plaintext."""
+        it is a borrower in full."""
         record = records[-1]
         topic = record.partition.topic
         statement = _COMMIT_AND_FORGET if topic == INTAKE else _COMMIT
@@ -119,11 +162,21 @@ class PostgresSubscription:
                 )
                 if rows := found.all():
                     self._read[topic] = rows[-1].position
-                    return [Record(Partition(topic, 0), row.position, row.key, row.value) for row in rows]
+                    values = await self._values(topic, [row.value for row in rows])
+                    return [
+                        Record(Partition(topic, 0), row.position, row.key, value)
+                        for row, value in zip(rows, values, strict=True)
+                    ]
         self._looked = True
         return []
 
+    async def _values(self, topic: str, values: Sequence[bytes]) -> Sequence[bytes]:
+        if topic != INTAKE or self._bus.intake is None:
+            return values
+        return await self._bus.intake.uncovered(values)
 
+
+_WAITS = text("select exists (select from bus_log where topic = :topic)")
 _LOCK = text("select pg_advisory_xact_lock(hashtext('doorstep bus'))")
 _PUBLISH = text(
     "with kept as (insert into bus_log (topic, key, value) select topic, key, value from"

@@ -28,6 +28,7 @@ from doorstep.simulation import Simulation
 __all__ = ["FILE_ARRIVES", "START", "Progress", "Staged", "Summary", "Town", "published", "staged", "summarize"]
 
 START = date(2026, 1, 5)
+DAY = 24 * 60 * 60.0
 
 Progress = Callable[[int, int, Counter[str]], None]
 
@@ -94,6 +95,7 @@ _FIGURES = {
     "visit.completed": "visits_completed",
     "visit.failed": "visits_failed",
     "message-parked": "parked",
+    "violation.found": "violations",
 }
 
 
@@ -114,6 +116,9 @@ class Staged:
             await self.simulation.advance(self.clock.now() + timedelta(days=1))
             progress(day + 1, days, self.town.counts)
         await self.simulation.advance(self.end)
+        for service in self.doorstep.services:
+            await service.finish()
+        await self.simulation.settle()
 
 
 @asynccontextmanager
@@ -139,7 +144,10 @@ async def staged(
     clock = SimulatedClock(opens)
     ears: Ears = gateway or ListeningGateway(folder / "gateway")
     doorstep = Embedded(folder, Secrets.from_seed(seed).keep(folder), durable=False)
-    await doorstep.start(clock=clock, gateway=ears, sole=True, **_policy(folder, portfolio.tenant, country))
+    policy = _policy(folder, portfolio.tenant, country)
+    await doorstep.start(
+        clock=clock, gateway=ears, sole=True, log_every=DAY, log_scrub_every=DAY, monitor_every=DAY, **policy
+    )
     town = Town(portfolio, doorstep, ears, clock, every, terse=terse)
     await town.open()
     simulation = Simulation([*doorstep.services, town], clock)

@@ -10,6 +10,7 @@ from doorstep.clock import SimulatedClock
 from doorstep.demo.circumstances import Answered, Told, bounces_after, circumstance, settles_on
 from doorstep.demo.personas import Conversation, NoConversation, Reaction, Receipt, Reply, reaction, visit_report
 from doorstep.demo.portfolio import Payment, Person, Portfolio
+from doorstep.demo.words import WORDS
 from doorstep.demo.world import ROUND, Ears, World
 from doorstep.embedded import Embedded
 from doorstep.events.intake import PaymentReceived, PaymentReceivedFact, PaymentReversed, PaymentReversedFact
@@ -17,6 +18,9 @@ from doorstep.gateway import Message
 
 FILE_ARRIVES = clock_time(6)
 """The bank's end-of-day file comes at six the next morning."""
+INTO_THE_DAY = timedelta(hours=4)
+"""Compliance looks at the open disputes so long after it."""
+ANSWERED_AFTER, CLOSED_AFTER = timedelta(days=9), timedelta(days=20)
 
 
 class Town(World):
@@ -53,6 +57,7 @@ class Town(World):
             day = portfolio.start + timedelta(days=number)
             arrives = datetime.combine(day + timedelta(days=1), FILE_ARRIVES, country.zone).astimezone(UTC)
             self.at(arrives, partial(self._file, day))
+            self.told(arrives + INTO_THE_DAY, self._look_at_disputes)
         for person in portfolio.people:
             if settles := settles_on(portfolio, person):
                 noon = datetime.combine(settles, clock_time(12), person.clock).astimezone(UTC)
@@ -120,6 +125,21 @@ class Town(World):
             lift = f"{case}/holds/{told.body['hold_id']}/lift"
             reason = {"reason": "the reason for it has passed"}
             self.told(self.clock.now() + told.lifted_after, partial(self.call, "POST", lift, "compliance", json=reason))
+
+    async def _look_at_disputes(self) -> None:
+        now, found = self.clock.now(), await self.call("GET", "/audit/disputes", "compliance")
+        for one in found["disputes"]:
+            dispute = f"/escalation/cases/{self.tenant}/{one['case_id']}/disputes/{one['dispute_id']}"
+            language = self._who[one["case_id"]].language
+            age = now - datetime.fromisoformat(one["opened_at"])
+            if one["closed_at"] is not None:
+                continue
+            if one["answered_at"] is None and age >= ANSWERED_AFTER:
+                answer = {"answer_id": f"{one['dispute_id']}-1", "text": WORDS["dispute-answered"][language][0]}
+                await self.call("POST", f"{dispute}/answers", "compliance", json=answer)
+            elif one["answered_at"] is not None and age >= CLOSED_AFTER:
+                result = {"outcome": "rejected", "reason": "the payment named in it is not in the books"}
+                await self.call("POST", f"{dispute}/close", "compliance", json=result)
 
     async def _settle(self, person: Person) -> None:
         now, currency = self.clock.now(), self._portfolio.country.currency

@@ -34,6 +34,13 @@ WORDS: Mapping[str, Mapping[Language, Sequence[str]]] = {
             "The amount is wrong: the account was covered on the day and you did not collect it.",
         ),
     },
+    "dispute-answered": {
+        "zh-CN": ("我们逐笔核对了账户，未见您所说的还款；附上账户明细。若有转账凭证，请寄给我们再核。",),
+        "en": (
+            "We went through the account line by line and found no such payment; the statement is enclosed. If you"
+            " have a transfer slip, send it to us and we shall look again.",
+        ),
+    },
     "hardship": {
         "zh-CN": ("我住院了，下个月才能上班，能不能申请延期？", "家里人做手术，积蓄都用了，想申请分期。"),
         "en": (

@@ -1,4 +1,4 @@
-"""Events every service can say about its own reading. Each goes out on the service's own topic."""
+"""Events every service can say about its own doing. Each goes out on the service's own topic."""
 
 from typing import Literal
 
@@ -40,3 +40,22 @@ class MessageReleased(Event, frozen=True):
     by: str
     reason: str | None = None
     case_id: str | None = None
+
+
+ArtifactKind = Literal["contact-rules", "strategy", "template"]
+
+
+@event("doorstep.artifact.published", topic=None)
+class ArtifactPublished(Event, frozen=True):
+    """What decisions and messages are made by, put on record so that a dispute can show it: a pack of contact rules, a
+    strategy's graph, a template. Once per content, under the first name it had. `hash` is the SHA-256 of `content`
+    (UTF-8), in hex, as decisions and messages cite it; a strategy has no other `version`. `retention_days` is how long
+    at least a pack wants records kept after a case has ended (None: it says nothing), by its rule named in `source`."""
+
+    kind: ArtifactKind
+    name: str
+    hash: str
+    content: str
+    version: str | None = None
+    retention_days: int | None = None
+    source: str | None = None

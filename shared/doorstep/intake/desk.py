@@ -27,7 +27,7 @@ class Desk:
     def __init__(self, engine: AsyncEngine, bus: Bus, vault: Vault, secret: bytes, clock: Clock) -> None:
         self._engine = engine
         self.importer = Importer(engine, vault, Fingerprints(secret), clock)
-        self._relay = Relay(engine, bus, Telemetry("intake"), batch=1_000)
+        self._relay = Relay(engine, bus, Telemetry("intake"), batch=1_000, uncover=vault.uncover)
 
     @classmethod
     @asynccontextmanager

@@ -15,7 +15,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from doorstep.clock import Clock
 from doorstep.envelope import derived_id
 from doorstep.events.common import Sealed
-from doorstep.events.intake import Fact, LoanCured, LoanCuredFact, LoanOverdue, LoanOverdueFact
+from doorstep.events.intake import (
+    Fact,
+    LoanCured,
+    LoanCuredFact,
+    LoanOverdue,
+    LoanOverdueFact,
+    borrower_id,
+    encode_fact,
+)
 from doorstep.intake.csv_file import Unreadable, read
 from doorstep.intake.ledger import Ledger, Word
 from doorstep.intake.mapping import ColumnMapping
@@ -154,7 +162,7 @@ class _Writing:
         for batch in _batches(found.overdue):
             sealed = await self._sealed([loan for loan, _ in batch])
             alive = [(loan, mac, box) for (loan, mac), box in zip(batch, sealed, strict=True) if box]
-            await self.ledger.publish(
+            await self._publish(
                 [
                     *await self._cures({loan.loan_id for loan, _, box in alive if self._moved(loan, box)}),
                     *(self._overdue_fact(loan, mac) for loan, mac, _ in alive),
@@ -170,10 +178,16 @@ class _Writing:
         published = 0
         for batch in _batches(found.cured):
             facts = await self._cures(batch)
-            await self.ledger.publish(facts)
+            await self._publish(facts)
             await self._remember({i: (self.known[i].row_mac, False, self.known[i].borrower) for i in batch})
             published += len(facts)
         return published
+
+    async def _publish(self, facts: Sequence[Fact]) -> None:
+        tokens = self.vault.tokens
+        items = [(tokens.case_id(fact.tenant, borrower_id(fact)), encode_fact(fact)) for fact in facts]
+        sealed = await _unless_erased(self.vault.seal, items)
+        await self.ledger.publish([(fact, box) for fact, box in zip(facts, sealed, strict=True) if box])
 
     def _moved(self, loan: LoanOverdue, box: Sealed) -> bool:
         """Whether the open loan was another borrower's: for that one it is over."""
@@ -188,7 +202,7 @@ class _Writing:
     async def _cures(self, loan_ids: Iterable[str]) -> Sequence[Fact]:
         """To the borrowers the ledger knows; none for a borrower who was erased."""
         boxes = {loan_id: _decoded(self.known[loan_id].borrower) for loan_id in sorted(loan_ids)}
-        opened = await _unless_erased(self.vault.open, list(boxes.values()))
+        opened = await self.vault.open_each(list(boxes.values()))
         return [
             self._cured_fact(loan_id, box, plain.decode())
             for (loan_id, box), plain in zip(boxes.items(), opened, strict=True)

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
+import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from doorstep.events.intake import Fact, encode_fact, loan_key
+from doorstep.events.common import Sealed
+from doorstep.events.intake import Fact, loan_key
 from doorstep.events.registry import INTAKE
 from doorstep.intake.snapshot import Known, Snapshot
 
@@ -90,8 +92,8 @@ class Ledger:
             },
         )
 
-    async def publish(self, facts: Sequence[Fact]) -> None:
-        """Into the outbox, in this order."""
+    async def publish(self, facts: Sequence[tuple[Fact, Sealed]]) -> None:
+        """Into the outbox, in this order, under seal: a deleted row stays in PostgreSQL's files for long."""
         await self.connection.execute(
             text(
                 "insert into outbox (topic, key, value) select :topic, key, value"
@@ -100,7 +102,7 @@ class Ledger:
             ),
             {
                 "topic": INTAKE,
-                "keys": [loan_key(fact.tenant, fact.data.loan_id) for fact in facts],
-                "values": [encode_fact(fact) for fact in facts],
+                "keys": [loan_key(fact.tenant, fact.data.loan_id) for fact, _ in facts],
+                "values": [msgspec.json.encode(sealed) for _, sealed in facts],
             },
         )

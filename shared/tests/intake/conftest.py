@@ -31,7 +31,8 @@ class Office:
         """Everything so far, as escalation would read it."""
         async with self.importer.engine.connect() as connection:
             rows = await connection.execute(text("select value from outbox order by position"))
-            return [decode_fact(row.value) for row in rows]
+            values = await self.importer.vault.uncover([row.value for row in rows])
+        return [decode_fact(value) for value in values if value is not None]
 
     async def said(self) -> Sequence[str]:
         """Everything so far, short: `2026-03-02 L1 overdue 100.00`."""

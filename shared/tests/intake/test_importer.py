@@ -242,10 +242,19 @@ async def test_an_erased_borrower_stays_erased_and_stops_nobody_else(office: Off
     assert not [s for s in (await office.said())[7:] if " A " in s or " C " in s]
 
 
+async def test_a_fact_of_a_borrower_who_is_erased_before_it_is_published_goes_no_further(
+    office: Office, bank: Bank
+) -> None:
+    await office.importer.import_file(bank.snapshot(2, *"AB"))
+    vault = office.importer.vault
+    await vault.destroy(vault.tokens.case_id("acme", "B-A"))
+    assert await office.said() == ["2026-03-02 B overdue 100.00"]
+
+
 async def test_the_ledger_holds_nothing_one_could_read(office: Office, bank: Bank) -> None:
     await office.importer.import_file(bank.snapshot(2, "L1"))
     async with office.importer.engine.connect() as connection:
-        rows = await connection.execute(text("select l::text, s::text from snapshot_loan l, snapshot s"))
+        rows = await connection.execute(text("select l::text, s::text, value from snapshot_loan l, snapshot s, outbox"))
         content = "".join(map(str, rows.one()))
     assert not [secret for secret in ("B-L1", "陈静怡", "1234", "创业路") if secret in content]
 

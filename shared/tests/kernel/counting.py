@@ -18,11 +18,11 @@ from doorstep.events.registry import Event, event
 from doorstep.failpoints import Crash
 from doorstep.gateway import FileGateway
 from doorstep.runtime import Running
-from doorstep.service import Call, Effect, Runtime, Service
+from doorstep.service import Call, Committed, Effect, Runtime, Service
 from doorstep.settings import Settings
 from doorstep.suspension import stops
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 HEARD, SAID = "test.heard", "test.said"
 START = datetime(2026, 1, 5, 1, 0, tzinfo=UTC)
@@ -120,6 +120,11 @@ def effects(_: StreamId, happened: Event, __: Counter) -> Iterable[Effect]:
     """What is counted is announced, from 50 on."""
     if isinstance(happened, Counted) and happened.number >= 50:
         yield Effect("announce", f"announce-{happened.number}")
+
+
+async def project(_: AsyncConnection, committed: Sequence[Committed]) -> None:
+    """A view that knows counters alone, as each service's knows only its own."""
+    assert all(isinstance(one.state, Counter) for one in committed)
 
 
 @dataclass
@@ -236,6 +241,7 @@ async def world(new_database: Any, tmp_path: Path, **more: Any) -> World:
         react=react,
         effects=effects,
         performers={"announce": announcer},
+        project=project,
     )
     engine = await new_database(database.KERNEL, service.migrations)
     vault = await new_database(database.VAULT)

@@ -13,13 +13,13 @@ from fastapi import FastAPI
 
 ISSUER = Issuer.generate()
 DOORS: dict[str, tuple[Any, set[Role]]] = {
-    "/viewer": (Viewer, {"viewer", "compliance", "operator", "admin"}),
+    "/viewer": (Viewer, {"viewer", "auditor", "compliance", "operator", "admin"}),
     "/compliance": (Compliance, {"compliance", "admin"}),
     "/operator": (Operator, {"operator", "admin"}),
     "/agent": (FieldAgent, {"agent", "admin"}),
     "/provider": (Provider, {"provider", "admin"}),
 }
-ROLES: tuple[Role, ...] = ("viewer", "compliance", "operator", "agent", "provider", "admin")
+ROLES: tuple[Role, ...] = ("viewer", "auditor", "compliance", "operator", "agent", "provider", "admin")
 
 
 def door(app: FastAPI, path: str, who: Any) -> None:

@@ -143,6 +143,47 @@ async def test_the_keys_in_memory_stay_bounded(keys: Keys, monkeypatch: pytest.M
     assert len(await one.seal([(f"case-{n}", b"x") for n in range(40)])) == 40
 
 
+async def test_a_key_of_the_day_opens_until_it_expires(keys: Keys) -> None:
+    one = keys.vault()
+    early = await one.seal_of_the_day("intake", [b"of some day", b"the same day"])
+    parked = await one.seal([("case-1", b"kept")])
+    keys.clock.jump(keys.clock.now() + timedelta(days=30))
+    late = await one.seal_of_the_day("intake", [b"of today"])
+    other = await one.seal_of_the_day("transit", [b"another purpose"])
+    await one.expire("intake", timedelta(days=30))
+    assert await one.open(early) == [b"of some day", b"the same day"]
+    await one.expire("intake", timedelta(days=29))
+    with pytest.raises(Erased):
+        await keys.vault().open(early)
+    assert await keys.vault().open([*late, *other, *parked]) == [b"of today", b"another purpose", b"kept"]
+
+
+async def test_one_erased_borrower_hides_nobody_else(keys: Keys) -> None:
+    one = keys.vault()
+    sealed = await one.seal([(f"case-{n}", b"%d" % n) for n in range(7)])
+    await one.destroy("case-3")
+    assert await one.open_each(sealed) == [b"0", b"1", b"2", None, b"4", b"5", b"6"]
+
+
+async def test_a_table_of_sealed_values_is_read_in_clear(keys: Keys) -> None:
+    one = keys.vault()
+    kept, gone = await one.seal([("case-1", b"kept"), ("case-2", b"gone")])
+    await one.destroy("case-2")
+    values = [msgspec.json.encode(kept), b'{"of": "an earlier release"}', b"no \xff JSON", msgspec.json.encode(gone)]
+    assert await one.uncover(values) == [b"kept", values[1], values[2], None]
+
+
+async def test_a_destroyed_key_is_shredded_while_others_go_on(keys: Keys) -> None:
+    one = keys.vault()
+    gone, kept = await one.seal([("case-1", b"gone"), ("case-2", b"kept")])
+    before = await one.destroyed_since(None)
+    await one.destroy("case-1")
+    last = await one.destroyed_since(None)
+    await one.shred()
+    assert (before, last, await one.destroyed_since(last)) == (None, keys.clock.now(), None)
+    assert await one.open_each([gone, kept]) == [None, b"kept"]
+
+
 class TestTokens:
     """Names without content."""
 

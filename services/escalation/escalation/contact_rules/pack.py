@@ -15,9 +15,10 @@ import holidays
 import msgspec
 import yaml
 from babel.core import get_global
+from doorstep.artifacts import Publish
 from doorstep.events.common import PackRef
 
-from escalation.contact_rules.terms import KINDS, AnyRule, Content, Holidays, Rule, Text
+from escalation.contact_rules.terms import KINDS, AnyRule, Content, Holidays, Retention, Rule, Text
 
 FOLDER = Path(__file__).parent / "packs"
 SCHEMA = FOLDER / "pack.schema.json"
@@ -45,8 +46,8 @@ class InvalidPolicy(ValueError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pack:
-    """The rules of a jurisdiction, or the tenant's own. `hash` is the SHA-256 of its content: comments, layout and the
-    order of keys play no part."""
+    """The rules of a jurisdiction, or the tenant's own. `content` is the whole file as canonical JSON, `hash` its
+    SHA-256: comments, layout and the order of keys play no part."""
 
     id: str
     version: str
@@ -54,12 +55,26 @@ class Pack:
     countries: tuple[str, ...]
     holidays: Holidays | None
     rules: tuple[AnyRule, ...]
+    content: str
     hash: str
 
     @property
     def ref(self) -> PackRef:
         """What a decision says it was made by."""
         return PackRef(self.id, self.version, self.hash)
+
+    @property
+    def retention(self) -> Retention | None:
+        """The rule that wants records kept longest, law before others; a draft only advises. None: no rule does."""
+        binding = [rule for rule in self.rules if isinstance(rule, Retention) and rule.status != "draft"]
+        return max(binding, key=lambda rule: (rule.years, rule.legal == "law"), default=None)
+
+    @property
+    def artifact(self) -> Publish:
+        """This pack, to be put on record."""
+        kept = self.retention
+        days, source = (kept.days, f"{self.id}/{kept.id}: {kept.source}") if kept else (None, None)
+        return Publish("contact-rules", self.id, self.version, self.content, days, source)
 
 
 def load(folder: Path) -> Mapping[str, Pack]:
@@ -112,6 +127,7 @@ class _Reading:
             countries=content.countries,
             holidays=content.holidays,
             rules=content.rules,
+            content=canonical.decode(),
             hash=hashlib.sha256(canonical).hexdigest(),
         )
 

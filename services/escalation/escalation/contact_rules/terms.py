@@ -6,6 +6,7 @@ binds (`status`), what it is in law (`legal`) and how sure we are of its wording
 
 from collections.abc import Iterable, Iterator
 from datetime import date, time
+from math import ceil
 from typing import Annotated, Literal, get_args
 
 import msgspec
@@ -205,6 +206,11 @@ class Retention(Rule, frozen=True, kw_only=True, tag="retention"):
     """What has to be kept, at least so many years."""
 
     years: Count
+
+    @property
+    def days(self) -> int:
+        """So many days hold `years` years wherever they begin: a leap day counts."""
+        return ceil(self.years * 365.25)
 
 
 class ThirdParty(Rule, frozen=True, kw_only=True, tag="third-party"):

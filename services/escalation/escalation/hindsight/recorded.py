@@ -105,6 +105,8 @@ def command(event: Event, before: Event | None) -> c.Command | None:  # noqa: PL
             return c.RecordVisitOutcome(event.permit_id, event.outcome, event.at, event.willingness)
         case e.PromiseRecorded():
             return c.RecordPromise(event.promise_id, event.due, event.amount)
+        case e.HoldPlaced() if isinstance(before, e.DisputeOpened) and before.dispute_id == event.hold_id:
+            return None
         case e.HoldPlaced():
             placed = event
             return c.PlaceHold(
@@ -114,9 +116,21 @@ def command(event: Event, before: Event | None) -> c.Command | None:  # noqa: PL
             return c.RenewHold(event.hold_id, event.reason, event.until)
         case e.HoldLifted(hold_id=hold_id, reason=reason, assess_at=at):
             closed = isinstance(before, e.ReviewClosed) and before.review_id == hold_id
+            closed = closed or (isinstance(before, e.DisputeClosed) and before.dispute_id == hold_id)
             return None if closed or (reason == OVER and at is None) else c.LiftHold(hold_id, reason)
         case e.ReviewClosed():
             return c.CloseReview(event.review_id, event.outcome, event.reason)
+        case e.DisputeOpened():
+            opened = event
+            return c.OpenDispute(
+                opened.dispute_id, opened.about, opened.opened_by, opened.answer_by, opened.close_by, opened.loans
+            )
+        case e.DisputeAttached():
+            return c.AttachToDispute(event)
+        case e.DisputeAnswered():
+            return c.AnswerDispute(event.dispute_id, event.answer_id, event.by)
+        case e.DisputeClosed():
+            return c.CloseDispute(event.dispute_id, event.outcome, event.by, event.reason)
         case e.ConsentRecorded():
             return c.RecordConsent(event.consent_id, event.kind, event.ways, event.until)
         case e.ConsentWithdrawn():

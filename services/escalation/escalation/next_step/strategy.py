@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, get_args
 
 import msgspec
+from doorstep.artifacts import Publish
 from doorstep.events.common import Money, StrategyRef
 from doorstep.events.escalation import Purpose, Way
 
@@ -128,13 +129,14 @@ CHOICES: Final = {"way": frozenset({*get_args(Way), NO_STEP}), "purpose": frozen
 
 
 class Strategy:
-    """A decision graph, ready to be asked. `name` is its file's, `engine` the version of zen-engine, `hash` the SHA-256
-    of the file's content as canonical JSON: indentation and the order of keys play no part in it; anything else
-    does, even where a node is drawn."""
+    """A decision graph, ready to be asked. `name` is its file's, `engine` the version of zen-engine, `content` the
+    whole file as canonical JSON, `hash` its SHA-256: indentation and the order of keys play no part in it; anything
+    else does, even where a node is drawn."""
 
     def __init__(self, name: str, graph: Graph) -> None:
         canonical = json.dumps(graph, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         self.name: Final = name
+        self.content: Final = canonical
         self.hash: Final = hashlib.sha256(canonical.encode()).hexdigest()
         self.engine: Final = ENGINE
         self._tables = {node["id"] for node in files.tables(graph)}
@@ -152,6 +154,11 @@ class Strategy:
         if problems:
             raise InvalidPolicy([Problem(file.name, path, reason) for path, reason in problems.items()])
         return strategy
+
+    @property
+    def artifact(self) -> Publish:
+        """This strategy, to be put on record."""
+        return Publish("strategy", self.name, None, self.content)
 
     def choose(self, situation: Situation) -> Choice:
         """The next step for `situation`. Raises InvalidStep where the graph gives none that is allowed to be."""

@@ -1,0 +1,87 @@
+"""The scrubber: leaves are computed again from the rows of the database and held against tiles and bundles, a slice at
+a time, round and round. An administrator can rewrite a row; not the hash that others have seen."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from doorstep.leader import Leader
+from doorstep.service import Runtime
+
+from audit import views
+from audit.entry import Logged
+from audit.log import head
+from audit.log.folder import Broken, Folder
+from audit.log.head import Head
+from audit.log.merkle import WIDTH
+from audit.verifier import HASH_SIZE, leaf_hash
+
+SLICE = 16 * WIDTH
+
+
+def compare(folder: Folder, first: int, size: int, rows: Sequence[Logged]) -> None:
+    """`rows`, from entry `first` on, which begins a tile, against a log of `size`. Raises Broken at the first entry
+    that differs."""
+    for start in range(first, first + len(rows), WIDTH):
+        index, width = start // WIDTH, min(WIDTH, size - start)
+        hashes, entries = folder.hashes(0, index, width), folder.entries(index, width)
+        here = rows[start - first : start - first + width]
+        for at, (row, entry) in enumerate(zip(here, entries, strict=True)):
+            leaf = hashes[at * HASH_SIZE : (at + 1) * HASH_SIZE]
+            if leaf_hash(row.entry) != leaf:
+                raise Broken(f"entry {start + at} of the database was changed: its leaf in the log is another")
+            if row.entry != entry:
+                raise Broken(f"entry {start + at} was changed in its bundle in {folder.path}")
+
+
+async def slice_(runtime: Runtime, folder: Folder, first: int, size: int) -> int:
+    """Compare one slice; where the next one begins. Raises Broken."""
+    end = min(first + SLICE, size)
+    async with runtime.engine.connect() as connection:
+        rows = await views.logged(connection, first, end)
+    if len(rows) != end - first:
+        raise Broken(f"the database has {len(rows)} of the entries from {first} to {end - 1}: rows were deleted")
+    await asyncio.to_thread(compare, folder, first, size, rows)
+    return end
+
+
+class Scrubber:
+    """Goes round the log, a slice each time the setting log_scrub_every has passed. Once something was found it says
+    nothing else until it is started again: nobody shall overlook it."""
+
+    name = "scrubber"
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._leader = Leader(runtime.engine, "scrubber")
+        self._next = 0
+        self._due: datetime | None = None
+        self._found: Broken | None = None
+        self._broken = runtime.telemetry.gauge("log_broken", "1: rows, bundles or tiles differ; 0 is the aim")
+        self._scrubbed = runtime.telemetry.gauge("log_scrubbed", "entries compared in this round")
+
+    async def turn(self, *, hurry: bool = False) -> int:
+        """A slice, if its time has come. Raises Broken."""
+        if self._found is not None:
+            raise Broken(str(self._found))
+        now = self._runtime.clock.now()
+        if hurry or (self._due is not None and now < self._due) or not await self._leader.leads():
+            return 0
+        self._due = now + timedelta(seconds=self._runtime.settings.log_scrub_every)
+        settings = self._runtime.settings
+        last: Head = await self._runtime.state(head.stream(settings.log_origin))
+        if last.size <= 0:
+            return 0
+        try:
+            done = await slice_(self._runtime, Folder(settings.log_folder), self._next, last.size)
+        except Broken as error:
+            self._broken.set(1)
+            self._found = error
+            raise
+        self._scrubbed.set(done)
+        self._next = done if done < last.size else 0
+        return 0
+
+    async def close(self) -> None:
+        """Let another process scrub."""
+        await self._leader.resign()

@@ -1,0 +1,146 @@
+"""The conformance monitor: reads the log in its order and raises an event for each thing that should not have happened.
+
+Entries come from five topics with no order between them. So an entry is judged a minute after it was taken in, and only
+while no more waits to be read than one batch takes; its case is then read whole, what came meanwhile included. An entry
+that was under way for longer than that minute has its case judged again when it comes. Where it may speak for more than
+its own case (a telephone number that others share, a tenant's ramp or switch) those cases are read too.
+
+The place in the log moves on after the events are committed. To read something twice adds nothing: a violation found
+again is the same one, so that several processes may do this at once."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from doorstep.decider import Routed
+from doorstep.service import Runtime
+
+from audit.conformance import scope
+from audit.conformance.record import Event, event_of
+from audit.conformance.report import Terms, Violation
+from audit.conformance.watch import RELEVANT, TELLING, check
+from audit.monitor import views
+from audit.monitor.violations import Report, stream
+
+DAILY = timedelta(days=1)
+LEEWAY = timedelta(minutes=1)
+"""How long an event may be under way, and how far two clocks may differ. What leaves later than this after a hold was
+placed is a violation, however slowly the hold travelled."""
+LONGEST_PERMIT = timedelta(days=8)
+STALE_AFTER = 366
+"""Days. How old facts may be is the lender's own policy, which no event tells: this is the most it can say."""
+BATCH = 5_000
+"""Entries at a turn."""
+TOGETHER = 50
+"""Cases judged at once: nothing else gets a turn meanwhile."""
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+Known = Mapping[int, Event]
+"""What was read, by position in the log."""
+
+
+class Monitor:
+    """A batch of new entries at each turn, and once a day the cases that are kept too long."""
+
+    name = "monitor"
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._next = self._sweep = EARLIEST
+        self._judged: int | None = None
+        self._violations = runtime.telemetry.gauge("violations", "breaches of the rules on record; 0 is the aim")
+        self._unjudged = runtime.telemetry.gauge("unjudged", "entries that the conformance monitor has not judged yet")
+
+    async def turn(self, *, hurry: bool = False) -> int:
+        """How many violations were found; where more entries wait, how many were judged. `hurry`: nothing is under way
+        any more."""
+        now = self._runtime.clock.now()
+        if not hurry and (now < self._next or await self._runtime.lag() > self._runtime.settings.batch):
+            return 0
+        fresh = await self._fresh(now if hurry else now - LEEWAY)
+        found = await self._kept_too_long(now) + (await self._judge(fresh, now) if fresh.count else 0)
+        every = timedelta(seconds=self._runtime.settings.monitor_every)
+        self._next = now if fresh.count == BATCH else now + every
+        return fresh.count if fresh.count == BATCH else found
+
+    async def close(self) -> None:
+        """It holds nothing."""
+
+    async def _fresh(self, until: datetime) -> views.Unjudged:
+        async with self._runtime.engine.connect() as connection:
+            first = self._judged is None
+            if self._judged is None:
+                self._judged = await views.judged(connection)
+            fresh = await views.unjudged(connection, self._judged, until, LEEWAY, TELLING, RELEVANT, BATCH)
+            if first or fresh.violations:
+                self._violations.set(await views.violation_count(connection))
+        self._unjudged.set(fresh.waiting)
+        return fresh
+
+    async def _judge(self, fresh: views.Unjudged, now: datetime) -> int:
+        cases = sorted({*fresh.cases, *await self._permitted_since(fresh.late_tenants)})
+        some = [cases[first : first + TOGETHER] for first in range(0, len(cases), TOGETHER)]
+        found = sum([await self._report(one, fresh.end, now) for one in some])
+        async with self._runtime.engine.begin() as connection:
+            await views.move_on(connection, fresh.end)
+        self._judged = fresh.end
+        self._unjudged.set(fresh.waiting - fresh.count)
+        return found
+
+    async def _kept_too_long(self, now: datetime) -> int:
+        """Nothing happens when something is kept too long, so it has to be looked for."""
+        days = self._runtime.settings.retention_days
+        if days is None or now < self._sweep:
+            return 0
+        self._sweep = now + DAILY
+        found, page = 0, await self._kept(now - timedelta(days=days), "")
+        while page:
+            found += await self._report(page, self._judged or 0, now)
+            page = await self._kept(now - timedelta(days=days), page[-1])
+        return found
+
+    async def _kept(self, before: datetime, after: str) -> Sequence[str]:
+        async with self._runtime.engine.connect() as connection:
+            return await views.kept(connection, before, after)
+
+    async def _permitted_since(self, late: Mapping[str, datetime]) -> Collection[str]:
+        """The cases that something a tenant said, and that came late, may bear on."""
+        if not late:
+            return ()
+        async with self._runtime.engine.connect() as connection:
+            found = [
+                await views.permitted(connection, tenant, since - LONGEST_PERMIT) for tenant, since in late.items()
+            ]
+        return set().union(*found)
+
+    async def _report(self, cases: Collection[str], end: int, now: datetime) -> int:
+        """Read these cases, judge them, and put on record what is found in the first `end` entries."""
+        known = await self._read(cases)
+        if peers := await self._peers(known, cases):
+            known = {**known, **await self._read(peers)}
+        events = [known[position] for position in sorted(known, key=lambda position: (known[position].at, position))]
+        terms = Terms(None, STALE_AFTER, LEEWAY, self._runtime.settings.retention_days, now)
+        settled = {event.id for position, event in known.items() if position < end}
+        found = [one for one in check(events, terms).violations if one.event in settled]
+        return await self._raise(found, {event.case: event.tenant for event in events})
+
+    async def _read(self, cases: Iterable[str]) -> Known:
+        async with self._runtime.engine.connect() as connection:
+            return {position: event_of(value) for position, value in await views.values_of(connection, cases, RELEVANT)}
+
+    async def _peers(self, known: Known, read: Collection[str]) -> Collection[str]:
+        numbers, ramped = scope.numbers(known.values()), scope.ramped(known.values())
+        if not numbers and not ramped:
+            return ()
+        async with self._runtime.engine.begin() as connection:
+            found = [await views.sharing(connection, numbers)]
+            found += [await views.first_contacts(connection, tenant, *span) for tenant, span in ramped.items()]
+        return set().union(*found) - set(read)
+
+    async def _raise(self, found: Iterable[Violation], tenants: Mapping[str, str]) -> int:
+        by_case: dict[str, list[Violation]] = defaultdict(list)
+        for one in found:
+            by_case[one.case].append(one)
+        told = [Routed(stream(case, tenants[case]), Report(case, tuple(all_))) for case, all_ in by_case.items()]
+        raised = sum([len(await self._runtime.execute(one)) for one in told])
+        self._violations.inc(raised)
+        return raised

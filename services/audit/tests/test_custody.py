@@ -1,0 +1,174 @@
+"""Who may be erased, when, and what becomes of it after a crash."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from audit.custody.orders import (
+    Command,
+    Destroyed,
+    Erase,
+    Known,
+    LiftLegalHold,
+    PlaceLegalHold,
+    custody,
+    known,
+)
+from audit.testing import START, Story, example
+from doorstep.decider import Refused
+from doorstep.events.audit import ErasureCompleted, ErasureOrdered, LegalHoldLifted, LegalHoldPlaced
+from doorstep.events.common import Money
+from doorstep.events.escalation import (
+    CaseCured,
+    CaseOpened,
+    DisputeClosed,
+    DisputeOpened,
+    LoanCureRecorded,
+    LoanOverdueRecorded,
+)
+from doorstep.events.kernel import MessageParked, MessageReleased
+from doorstep.testing import given
+
+CURED = Known(ended=START)
+ERASE = Erase("erasure-1", by="wang.li", reason="asked by letter", known=CURED)
+ORDERED = ErasureOrdered(erasure_id="erasure-1", by="wang.li", reason="asked by letter", cause="request")
+PLACE = PlaceLegalHold("court-7", by="wang.li", reason="file 7 of the court")
+PLACED = LegalHoldPlaced(hold_id="court-7", by="wang.li", reason="file 7 of the court")
+LIFT = LiftLegalHold("court-7", by="wang.li", reason="judged on Monday")
+LIFTED = LegalHoldLifted(hold_id="court-7", by="wang.li", reason="judged on Monday")
+COMPLETED = ErasureCompleted(erasure_id="erasure-1")
+
+
+def knowing(**what: Any) -> Erase:
+    return Erase("erasure-1", by="wang.li", reason="asked by letter", known=msgspec.structs.replace(CURED, **what))
+
+
+def test_an_erasure_is_ordered_with_who_and_why() -> None:
+    given(custody).when(ERASE, START).then(ORDERED)
+
+
+def test_a_retention_says_whose_rule_it_follows() -> None:
+    order = Erase("erasure-1", "doorstep", "1827 days", CURED, cause="retention", rule="cn 2026.1", days=1827)
+    event = given(custody).when(order, START).event
+    assert (event.cause, event.rule, event.days) == ("retention", "cn 2026.1", 1827)
+
+
+def test_an_erasure_is_completed_once_the_key_is_gone() -> None:
+    given(custody, ORDERED).when(Destroyed("erasure-1"), START).then(COMPLETED)
+
+
+def test_a_hold_is_placed_and_lifted_with_who_and_why() -> None:
+    given(custody).when(PLACE, START).then(PLACED).when(LIFT, START).then(LIFTED)
+
+
+@pytest.mark.parametrize(
+    ("past", "command"),
+    [
+        ((PLACED,), PLACE),
+        ((PLACED, LIFTED), LIFT),
+        ((ORDERED,), ERASE),
+        ((ORDERED, COMPLETED), ERASE),
+        ((ORDERED, COMPLETED), Destroyed("erasure-1")),
+        ((PLACED, LIFTED, ORDERED), LIFT),
+    ],
+)
+def test_what_is_said_again_changes_nothing(past: tuple[Any, ...], command: Command) -> None:
+    given(custody, *past).when(command, START).then_nothing()
+
+
+def test_a_key_that_nobody_ordered_destroyed_completes_nothing() -> None:
+    given(custody).when(Destroyed("erasure-1"), START).then_nothing()
+    given(custody, ORDERED).when(Destroyed("another"), START).then_nothing()
+
+
+def test_a_hold_that_was_lifted_can_be_placed_again() -> None:
+    given(custody, PLACED, LIFTED).when(PLACE, START).then(PLACED).when(LIFT, START).then(LIFTED)
+
+
+@pytest.mark.parametrize(
+    ("past", "command", "what_to_do"),
+    [
+        ((PLACED,), ERASE, "legal hold court-7 stands: lift it first"),
+        ((), knowing(open=True), "once it is cured"),
+        ((), knowing(loans=("L1",)), "once it is cured"),
+        ((), knowing(disputes=("d-1",)), "dispute d-1 is open: close it first"),
+        ((), knowing(waiting=("escalation acme:L1",)), "escalation acme:L1.*: replay or discard it first"),
+        ((), LIFT, "no legal hold court-7 to lift; none stands"),
+        ((ORDERED,), PLACE, "too late"),
+        ((ORDERED, COMPLETED), PLACE, "too late"),
+        ((), Erase("erasure-1", "wang.li", " ", CURED), "say why"),
+        ((), PlaceLegalHold("court-7", "wang.li", "x"), "say why"),
+    ],
+)
+def test_what_is_refused_says_what_to_do(past: tuple[Any, ...], command: Command, what_to_do: str) -> None:
+    with pytest.raises(Refused, match=what_to_do):
+        given(custody, *past).when(command, START)
+
+
+def test_two_holds_both_have_to_be_lifted() -> None:
+    second = LegalHoldPlaced(hold_id="court-8", by="wang.li", reason="file 8")
+    with pytest.raises(Refused, match="legal hold court-8 stands"):
+        given(custody, PLACED, second, LIFTED).when(ERASE, START)
+
+
+class TestTooEarly:
+    """The rule packs want records kept for years; a person may answer for not waiting."""
+
+    def order(self, **more: Any) -> Erase:
+        return Erase(
+            "erasure-1", "wang.li", "asked by letter", CURED, keep_until=datetime(2031, 3, 3, tzinfo=UTC), **more
+        )
+
+    def test_it_is_refused_with_the_day_it_may_be_done(self) -> None:
+        with pytest.raises(Refused, match=r"until 2031-03-03.*--early"):
+            given(custody).when(self.order(), START)
+
+    def test_whoever_answers_for_it_is_heard_and_it_shows(self) -> None:
+        assert given(custody).when(self.order(early=True), START).event.early
+
+    def test_afterwards_nothing_is_early(self) -> None:
+        event = given(custody).when(self.order(early=True), datetime(2031, 3, 3, tzinfo=UTC)).event
+        assert not event.early
+
+
+class TestKnown:
+    """What the entries of a case say that bears on erasing it."""
+
+    def told(self, *events: Any) -> Known:
+        story = Story()
+        for n, one in enumerate(events):
+            story.tell(one, START + timedelta(hours=n))
+        return known(reversed(story.entries))
+
+    def test_a_case_that_was_never_opened_has_not_ended(self) -> None:
+        assert self.told() == Known()
+
+    def test_money_is_owed_from_the_banks_first_word_before_the_case_is_opened(self) -> None:
+        overdue = msgspec.structs.replace(example(LoanOverdueRecorded), late=False)
+        paid_up = msgspec.structs.replace(overdue, amount_overdue=Money(Decimal(0), "CNY"))
+        recovered = msgspec.structs.replace(example(LoanCureRecorded), late=False)
+        assert self.told(overdue, overdue).loans == ("some-text",)
+        assert self.told(overdue, recovered).loans == ()
+        assert self.told(overdue, paid_up).loans == ()
+        assert self.told(overdue, example(CaseOpened), example(CaseCured)).loans == ()
+        assert self.told(msgspec.structs.replace(overdue, late=True)).loans == ()
+
+    def test_a_cured_case_has_ended_until_it_opens_again(self) -> None:
+        opened, cured = example(CaseOpened), example(CaseCured)
+        assert self.told(opened).open
+        assert self.told(opened, cured) == Known(ended=START + timedelta(hours=1))
+        assert self.told(opened, cured, opened) == Known(open=True)
+
+    def test_a_dispute_stands_until_it_is_closed_and_the_case_has_then_ended(self) -> None:
+        past = (example(CaseOpened), example(DisputeOpened), example(CaseCured))
+        assert self.told(*past).disputes == ("some-text",)
+        assert self.told(*past, example(DisputeClosed)) == Known(ended=START + timedelta(hours=3))
+
+    def test_a_dispute_that_is_closed_while_the_case_is_open_ends_nothing(self) -> None:
+        assert self.told(example(CaseOpened), example(DisputeOpened), example(DisputeClosed)) == Known(open=True)
+
+    def test_a_parked_message_waits_until_its_key_is_released(self) -> None:
+        assert self.told(example(MessageParked)).waiting == ("story some-text",)
+        assert self.told(example(MessageParked), example(MessageReleased)) == Known()

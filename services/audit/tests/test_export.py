@@ -1,0 +1,238 @@
+"""Exporting evidence: what was absorbed is signed first, what leaves is on record first, and by whom."""
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from audit.evidence import export as exporting
+from audit.evidence.export import Wanted, export
+from audit.log.keeper import signer
+from audit.log.notes import Signer
+from audit.main import service
+from audit.testing import START, Browser, Story, example, records
+from audit.verifier import Wrong, check, unpack
+from audit.views import absorb
+from doorstep import database
+from doorstep.access import Issuer, Principal, private_key
+from doorstep.bus.postgres import PostgresBus
+from doorstep.clock import SimulatedClock
+from doorstep.events.common import Borrower
+from doorstep.events.escalation import CaseCured, CaseOpened, LoanOverdueRecorded
+from doorstep.runtime import Running
+from doorstep.settings import Settings
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+ISSUER = Issuer.generate()
+NAME = "王小明"
+AUDITOR = Principal("wang.li", "auditor")
+
+
+@pytest.fixture
+async def audit(new_database: Callable[..., Awaitable[AsyncEngine]], tmp_path: Path) -> AsyncIterator[Running]:
+    """The audit, with a log of its own; nothing turns by itself."""
+    engines = [
+        await new_database(database.KERNEL, service.migrations),
+        await new_database(database.VAULT),
+        await new_database(database.BUS),
+    ]
+    urls = [one.url.render_as_string(hide_password=False) for one in engines]
+    settings = Settings(
+        database_url=urls[0],
+        vault_url=urls[1],
+        vault_key="k" * 32,
+        tenant_secret="s" * 32,
+        jwt_public_key=ISSUER.public_key,
+        gateway_folder=tmp_path / "gateway",
+        log_key=private_key(),
+        log_folder=tmp_path / "log",
+        log_create=True,
+        durable=False,
+    )
+    running = Running(service, settings, bus=PostgresBus(engines[2]), clock=SimulatedClock(START))
+    await running.prepare()
+    yield running
+    await running.close()
+
+
+@pytest.fixture
+async def case(audit: Running) -> Story:
+    """Opened under seal; more comes when it is told."""
+    story = Story()
+    borrower = Borrower(borrower_id="B-1", name=NAME, phone="+8613800000000", address="上海市")
+    (personal,) = await audit.vault.seal([("case-1", msgspec.json.encode(borrower))])
+    loan: LoanOverdueRecorded = example(LoanOverdueRecorded)
+    fact = story.tell(msgspec.structs.replace(loan, personal=personal, original=personal), START)
+    story.tell(example(CaseOpened), START, cause=fact)
+    await heard(audit, story)
+    return story
+
+
+@pytest.fixture
+def browser(audit: Running) -> Browser:
+    """See Browser."""
+    return Browser(audit, ISSUER)
+
+
+async def heard(audit: Running, story: Story) -> None:
+    async with audit.engine.begin() as connection:
+        await absorb(connection, records(story.entries), audit.clock)
+
+
+async def settled(audit: Running) -> None:
+    while await audit.turn():
+        continue
+
+
+def verified(audit: Running, data: bytes) -> Any:
+    return check(data, signer(audit.settings).verifier)
+
+
+async def sentences(browser: Browser) -> list[str]:
+    shown = (await browser.get("/cases/case-1/timeline?lang=en")).json()
+    return [line["sentence"] for line in shown["lines"]]
+
+
+@pytest.mark.usefixtures("case")
+async def test_an_auditor_gets_a_bundle_that_verifies(audit: Running, browser: Browser) -> None:
+    answer = await browser.send("/cases/case-1/evidence", "auditor", reason="court 8 C 17/26")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    assert answer.headers["content-disposition"] == 'attachment; filename="evidence-case-1-2.zip"'
+    assert answer.headers["cache-control"] == "no-store"
+    report = verified(audit, answer.content)
+    assert (report.manifest.case_id, report.events, report.manifest.size) == ("case-1", 2, 2)
+    files = unpack(answer.content)
+    assert {"README.md", "verify.py", "key", "checkpoint", "timeline.zh.json", "timeline.en.json"} < files.keys()
+    assert all(files[f"timeline.{language}.pdf"].startswith(b"%PDF") for language in ("zh", "en"))
+    assert "personal.json" not in files
+    assert NAME.encode() not in answer.content
+
+
+@pytest.mark.usefixtures("case")
+async def test_the_export_itself_is_in_the_record_and_in_the_next_bundle(audit: Running, browser: Browser) -> None:
+    await browser.send("/cases/case-1/evidence", "auditor", reason="court 8 C 17/26")
+    await settled(audit)
+    told = (
+        "wang.li (auditor) exported the evidence: 2 entries of the case, among the first 2 of the log; because: court 8"
+    )
+    assert any(line.startswith(told) for line in await sentences(browser))
+    again = await browser.send("/cases/case-1/evidence", "auditor", reason="court 8 C 17/26")
+    assert verified(audit, again.content).events == 3
+    assert b"doorstep.evidence.exported" in again.content
+
+
+async def test_what_was_absorbed_is_signed_before_it_leaves(audit: Running, case: Story) -> None:
+    await settled(audit)
+    case.tell(example(CaseCured), START + timedelta(days=3))
+    await heard(audit, case)
+    made = await export(audit, Wanted("case-1", AUDITOR, "complaint 17"))
+    assert (made.entries, made.unsigned) == (3, 0)
+
+
+async def test_what_another_process_has_not_signed_is_left_out_and_said(
+    audit: Running, case: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await settled(audit)
+    case.tell(example(CaseCured), START + timedelta(days=3))
+    await heard(audit, case)
+    monkeypatch.setattr(exporting, "PATIENCE", 0.0)
+    other = Running(replace(service, workers=lambda _: ()), audit.settings, bus=audit.bus, clock=audit.clock)
+    await other.prepare()
+    made = await export(other, Wanted("case-1", AUDITOR, "complaint 17"))
+    await other.close()
+    assert (made.entries, made.unsigned) == (2, 1)
+    assert verified(audit, made.data).manifest.prefix == 2
+
+
+@pytest.mark.usefixtures("case")
+async def test_the_same_case_under_the_same_checkpoint_gives_the_same_bytes(audit: Running) -> None:
+    first = await export(audit, Wanted("case-1", AUDITOR, "complaint 17"))
+    assert (await export(audit, Wanted("case-1", AUDITOR, "complaint 18"))).data == first.data
+
+
+async def test_as_of_takes_what_was_absorbed_by_then(audit: Running, case: Story, browser: Browser) -> None:
+    clock = audit.clock
+    assert isinstance(clock, SimulatedClock)
+    clock.jump(START + timedelta(days=3))
+    case.tell(example(CaseCured), START + timedelta(days=3))
+    await heard(audit, case)
+    then = "2026-03-02T09:00:00+08:00"
+    answer = await browser.send("/cases/case-1/evidence", "auditor", reason="court 8", as_of=then)
+    report = verified(audit, answer.content)
+    assert (report.events, report.manifest.prefix, report.manifest.size) == (2, 2, 3)
+    for wrong in ("2026-03-02T09:00:00", "2031-01-01T00:00:00Z"):
+        refused = await browser.send("/cases/case-1/evidence", "auditor", reason="court 8", as_of=wrong)
+        assert refused.status_code == 422
+
+
+@pytest.mark.usefixtures("case")
+async def test_compliance_can_add_the_personal_data_and_that_is_recorded_too(audit: Running, browser: Browser) -> None:
+    answer = await browser.send("/cases/case-1/evidence", "compliance", reason="court 8", opened=True)
+    files = unpack(answer.content)
+    assert verified(audit, answer.content).events == 2
+    assert NAME in msgspec.json.decode(files["personal.json"])["0"]["personal"]
+    assert [name for name, data in files.items() if NAME.encode() in data] == ["personal.json"]
+    await settled(audit)
+    assert any("opened the personal data, because: court 8" in line for line in await sentences(browser))
+
+
+@pytest.mark.parametrize(
+    ("role", "asked", "status"),
+    [
+        ("viewer", {"reason": "curious"}, 403),
+        ("operator", {"reason": "curious"}, 403),
+        (None, {"reason": "curious"}, 401),
+        ("auditor", {"reason": "curious", "opened": True}, 403),
+        ("auditor", {"reason": " x "}, 409),
+        ("auditor", {}, 422),
+    ],
+)
+@pytest.mark.usefixtures("case")
+async def test_nothing_leaves_without_the_role_and_a_reason(
+    audit: Running, browser: Browser, role: Any, asked: Mapping[str, Any], status: int
+) -> None:
+    answer = await browser.send("/cases/case-1/evidence", role, **asked)
+    assert answer.status_code == status
+    assert b"PK" not in answer.content
+    await settled(audit)
+    assert len(await sentences(browser)) == 2
+
+
+@pytest.mark.usefixtures("case")
+async def test_of_an_unknown_case_there_is_no_evidence(browser: Browser) -> None:
+    answer = await browser.send("/cases/nobody/evidence", "auditor", reason="court 8")
+    assert (answer.status_code, "there are no entries of case nobody" in answer.text) == (404, True)
+
+
+@pytest.mark.usefixtures("case")
+async def test_tiles_that_were_changed_let_nothing_out(audit: Running, browser: Browser) -> None:
+    await settled(audit)
+    tile = audit.settings.log_folder / "tile" / "0" / "000.p" / "2"
+    tile.write_bytes(bytes(64))
+    answer = await browser.send("/cases/case-1/evidence", "auditor", reason="court 8")
+    assert (answer.status_code, "doorstep log verify" in answer.text) == (503, True)
+    await settled(audit)
+    assert len(await sentences(browser)) == 2
+
+
+@pytest.mark.usefixtures("case")
+async def test_the_page_has_a_form_for_those_who_may(audit: Running, browser: Browser) -> None:
+    page = (await browser.get("/pages/cases/case-1?lang=en", "auditor")).text
+    action = re.search(r'action="(/pages/cases/case-1/evidence[^"]*)"', page)
+    assert action
+    assert 'name="opened"' not in page
+    assert 'name="opened"' in (await browser.get("/pages/cases/case-1?lang=en", "compliance")).text
+    assert "/evidence" not in (await browser.get("/pages/cases/case-1?lang=en", "viewer")).text
+    assert verified(audit, (await browser.post(action[1], "auditor", reason="court 8")).content).events == 2
+
+
+@pytest.mark.usefixtures("case")
+async def test_a_bundle_of_another_lender_is_refused(audit: Running) -> None:
+    made = await export(audit, Wanted("case-1", AUDITOR, "complaint 17"))
+    other = Signer.from_pem(audit.settings.log_origin, private_key()).verifier
+    with pytest.raises(Wrong, match="manifest: it is not signed by"):
+        check(made.data, other)
