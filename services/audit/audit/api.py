@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse
 from audit import asking, views
 from audit.custody import api as custody_api
 from audit.disputes import DisputeList, disputes, listed
-from audit.domain import Timeline, causal_order
+from audit.domain import Timeline
 from audit.evidence import api as evidence_api
 from audit.evidence.export import MAY_EXPORT, MAY_OPEN
 from audit.log import api as log_api
@@ -23,6 +23,7 @@ from audit.moments import NoInstant, instant
 from audit.monitor import views as monitored
 from audit.monitor.views import Violation
 from audit.opening import borrower_of, open_personal
+from audit.order import causal_order
 from audit.shown import page as pages
 from audit.shown import pdf
 from audit.shown.page import View

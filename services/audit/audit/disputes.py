@@ -1,10 +1,9 @@
 """Disputes as the record tells them: what is contested, by when it is due, and what came of it. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, tzinfo
+from datetime import datetime
 
-from doorstep.events.common import Language
 from doorstep.events.escalation import (
     Contested,
     Deadline,
@@ -16,8 +15,6 @@ from doorstep.events.escalation import (
 )
 
 from audit.entry import Entry
-from audit.shown.figures import instant
-from audit.shown.words import INDEX, word
 
 TELLING = (DisputeOpened, DisputeAnswered, DisputeOverdue, DisputeClosed)
 """The events a dispute is told from. What was attached can be large, and changes no deadline."""
@@ -89,23 +86,6 @@ def listed(known: Iterable[Dispute], now: datetime) -> DisputeList:
     still_open = sorted((one for one in shown if one.due()), key=lambda one: next(iter(one.due().values())))
     closed = sorted((one for one in shown if not one.due()), key=lambda one: one.closed_at or now, reverse=True)
     return DisputeList(len(still_open), len(closed), [*still_open, *closed[:LATEST]])
-
-
-def told(dispute: Dispute, language: Language, zone: tzinfo) -> str:
-    """An open dispute with its deadlines, in a line."""
-    index = INDEX[language]
-    deadlines = ("；", "; ")[index].join(_deadlines(dispute, language, zone))
-    return ("{}：{}", "{}: {}")[index].format(word(dispute.about, language), deadlines)
-
-
-def _deadlines(dispute: Dispute, language: Language, zone: tzinfo) -> Iterator[str]:
-    index = INDEX[language]
-    if dispute.answered_at:
-        yield ("已答复", "answered")[index]
-    for name, at in dispute.due().items():
-        by = instant(at, zone)
-        late = ("，已逾期", ", overdue")[index] if name in dispute.missed else ""
-        yield (f"须于 {by} 前{word(name, language)}{late}", f"{word(name, language)} by {by}{late}")[index]
 
 
 def _opened(entry: Entry, event: DisputeOpened) -> Dispute:

@@ -5,7 +5,7 @@ The timeline is a function of the set of entries alone: however they arrived, it
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, tzinfo
 from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Literal
@@ -20,6 +20,7 @@ from doorstep.events.registry import Event
 
 from audit.corrections import Corrections, corrections
 from audit.entry import Entry
+from audit.order import causal_order
 
 Kind = Literal["decision", "contact", "visit", "money", "case"]
 Flag = Literal["denied", "late", "reevaluated", "override", "suspended", "conflict", "unknown", "violation"]
@@ -35,6 +36,15 @@ _DECISIONS = {
     "doorstep.visit.denied",
     "doorstep.permit.cancelled",
 }
+_TOLD: Mapping[type[Event | None], Flag] = {
+    ViolationFound: "violation",
+    ContactDenied: "denied",
+    VisitDenied: "denied",
+    CaseReevaluated: "reevaluated",
+    SendingSuspended: "suspended",
+    MessageParked: "suspended",
+}
+"""The flag that the type alone tells."""
 _FAMILIES: Mapping[str, Kind] = {
     "contact": "contact",
     "visit": "visit",
@@ -95,47 +105,6 @@ def timeline(case_id: str, entries: Iterable[Entry], size: int | None = None) ->
     return Timeline(case_id, tenant, tuple(lines), zone_of(ordered), last if size is None else size)
 
 
-def causal_order(entries: Iterable[Entry]) -> Sequence[Entry]:
-    """By the time they were recorded; but whatever the clocks say, an event comes after its cause and
-    after the earlier ones of its stream. Where all that is equal, by stream and version."""
-    ranked = sorted(entries, key=_rank)
-    before = _predecessors(ranked)
-    placed: dict[int, Entry] = {}
-    entered: set[int] = set()
-    for start in range(len(ranked)):
-        stack = [start]
-        while stack:
-            at = stack[-1]
-            entered.add(at)
-            if awaited := [earlier for earlier in before[at] if earlier not in entered]:
-                stack.extend(awaited)
-            else:
-                placed.setdefault(stack.pop(), ranked[at])
-    return list(placed.values())
-
-
-def _rank(entry: Entry) -> tuple[datetime, str, int, str, bytes]:
-    envelope = entry.envelope
-    return (envelope.recordedat, envelope.stream, envelope.streamversion, envelope.id, entry.value)
-
-
-def _predecessors(ranked: Sequence[Entry]) -> Sequence[Sequence[int]]:
-    by_id = {entry.envelope.id: index for index, entry in enumerate(ranked)}
-    streams: dict[str, list[int]] = defaultdict(list)
-    for index, entry in enumerate(ranked):
-        streams[entry.envelope.stream].append(index)
-    before: list[list[int]] = [[] for _ in ranked]
-    for members in streams.values():
-        members.sort(key=lambda index: ranked[index].envelope.streamversion)
-        for earlier, later in pairwise(members):
-            before[later].append(earlier)
-    for index, entry in enumerate(ranked):
-        cause = by_id.get(entry.envelope.causationid or "")
-        if cause is not None:
-            before[index].append(cause)
-    return before
-
-
 def _claims(entries: Sequence[Entry]) -> Mapping[str, Mapping[int, Sequence[Entry]]]:
     claims: dict[str, dict[int, list[Entry]]] = defaultdict(lambda: defaultdict(list))
     for entry in entries:
@@ -170,7 +139,7 @@ def _line(
     entry: Entry, corrected: Corrections, claims: Sequence[Entry], broken: tuple[ViolationFound, ...] = ()
 ) -> Line:
     event = entry.event
-    others = tuple(sorted(other.position for other in claims if other is not entry))
+    others = tuple(sorted(other.position for other in claims if other is not entry)) if len(claims) > 1 else ()
     found = getattr(event, "decision", None)
     decision = found if isinstance(found, Decision) else None
     return Line(
@@ -195,17 +164,18 @@ def kind_of(event_type: str) -> Kind:
 
 
 def _flags(event: Event | None, decision: Decision | None, *, conflict: bool, broken: bool) -> Iterator[Flag]:
-    if broken or isinstance(event, ViolationFound):
+    told = _TOLD.get(type(event))
+    if broken or told == "violation":
         yield "violation"
-    if isinstance(event, ContactDenied | VisitDenied):
+    if told == "denied":
         yield "denied"
     if getattr(event, "late", False):
         yield "late"
-    if isinstance(event, CaseReevaluated):
+    if told == "reevaluated":
         yield "reevaluated"
     if decision is not None and decision.override is not None:
         yield "override"
-    if isinstance(event, SendingSuspended | MessageParked):
+    if told == "suspended":
         yield "suspended"
     if conflict:
         yield "conflict"

@@ -108,8 +108,7 @@ def sealed_in(value: object, path: str = "") -> Mapping[str, Sealed]:
         case Sealed():
             return {path: value}
         case msgspec.Struct():
-            names = _hiding(type(value))
-            parts = [(name, getattr(value, name)) for name in names] if names else []
+            parts = [(name, getattr(value, name)) for name in _hiding(type(value))]
         case tuple() | list():
             parts = [(str(index), one) for index, one in enumerate(value)]
         case _:

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from audit import disputes as told_of
-from audit.disputes import Dispute, DisputeList, listed, told
-from audit.domain import causal_order, timeline
-from audit.shown.present import present
+from audit.disputes import Dispute, DisputeList, listed
+from audit.domain import timeline
+from audit.order import causal_order
+from audit.shown.present import dispute_in_a_line, present
 from audit.testing import START, Browser, Story, example, records
 from audit.views import absorb, last_absorbed
 from doorstep.clock import SimulatedClock
@@ -124,7 +125,7 @@ def test_the_summary_of_a_case_tells_its_open_dispute_in_a_line(language: Langua
     assert present(timeline("case-1", story.entries), language).summary["disputes"] == (said,)
     story.tell(ANSWERED, START + 16 * DAY)
     (answered,) = known(story)
-    assert told(answered, "en", UTC) == "amount overdue: answered; close by 2026-05-01 01:00 UTC"
+    assert dispute_in_a_line(answered, "en", UTC) == "amount overdue: answered; close by 2026-05-01 01:00 UTC"
     story.tell(CLOSED, START + 17 * DAY)
     assert present(timeline("case-1", story.entries), language).summary["disputes"] == ()
 

@@ -21,8 +21,8 @@ from doorstep.events.escalation import (
 )
 from doorstep.events.kernel import MessageParked, MessageReleased
 
-from audit.domain import causal_order
 from audit.entry import Entry
+from audit.order import causal_order
 
 SHORTEST_REASON = 4
 """Characters: shorter ones say nothing to whoever reads them years later."""

@@ -1,6 +1,6 @@
 """The figures of a sentence: each field of an event as a person writes it, and what an event's fields come to. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from functools import cache
@@ -22,10 +22,13 @@ SEALED = "«sealed»"
 Writer = Callable[[Any, tzinfo], str]
 
 
-def figures(event: Event, language: Language, zone: tzinfo, names: Iterable[str]) -> Mapping[str, str]:
+def figures(event: Event, language: Language, zone: tzinfo, names: tuple[str, ...]) -> Mapping[str, str]:
     """The figures called `names`. Raises KeyError for one that the event does not have."""
-    told = {} if type(event) in _PLAIN else dict(_special(event, language, zone))
-    return {name: told[name] if name in told else _writer(type(event), name, language)(event, zone) for name in names}
+    writers = _writers(type(event), names, language)
+    if type(event) in _PLAIN:
+        return {name: write(event, zone) for name, write in writers}
+    told = dict(_special(event, language, zone))
+    return {name: told[name] if name in told else write(event, zone) for name, write in writers}
 
 
 # Nearly all of a long case; none of them has a figure that only _special knows.
@@ -42,6 +45,10 @@ _PLAIN = {
 
 
 @cache
+def _writers(cls: type[Event], names: tuple[str, ...], language: Language) -> Sequence[tuple[str, Writer]]:
+    return [(name, _writer(cls, name, language)) for name in names]
+
+
 def _writer(cls: type[Event], name: str, language: Language) -> Writer:
     hint, read = get_type_hints(cls).get(name), attrgetter(name)
     if hint is None:
@@ -50,7 +57,9 @@ def _writer(cls: type[Event], name: str, language: Language) -> Writer:
         return lambda event, zone: _write(name, _in_words(read(event), language), language, zone)
     if hint is Money and name not in PRESENT:
         return lambda event, _: str(read(event).text(language))
-    if hint is date and name not in PRESENT:
+    if hint is datetime and name not in PRESENT:
+        return lambda event, zone: instant(read(event), zone)
+    if hint in (str, int, date) and name not in PRESENT:
         return lambda event, _: str(read(event))
     return lambda event, zone: _write(name, read(event), language, zone)
 
@@ -62,7 +71,7 @@ def _derived(event: Any, name: str, language: Language, zone: tzinfo) -> str:  #
             return ACTS[event.channel][INDEX[language]]
         case "promise":
             return _promise(event.promise_amount, event.promise_due, language)
-        case "days" if isinstance(event, escalation.LoanOverdueRecorded | escalation.CaseAssessed):
+        case "days" if hasattr(event, "dpd"):
             return _count(event.dpd, "day", language)
         case "days":
             return _count(event.decision.inputs.dpd, "day", language)

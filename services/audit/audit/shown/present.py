@@ -1,7 +1,7 @@
 """The timeline as it is shown: one plain value for the API, the page and the command line. Pure."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from itertools import groupby
@@ -11,14 +11,14 @@ import msgspec
 from doorstep.envelope import Actor
 from doorstep.events.common import Decision, Inputs, Language, Override, PackRef, StrategyRef
 
-from audit.disputes import told
+from audit.disputes import Dispute
 from audit.domain import Flag, Gap, Kind, Line, Timeline
-from audit.entry import sealed_in
+from audit.entry import Entry, sealed_in
 from audit.shown.figures import SEALED, breach, detail, instant, offset
 from audit.shown.labels import label
 from audit.shown.sentences import gap_sentence, sentence
 from audit.shown.summary import Summary, summary
-from audit.shown.words import REASONS, STAGES, word
+from audit.shown.words import INDEX, REASONS, STAGES, word
 
 Opened = Mapping[int, Mapping[str, str]]
 """What was under seal, by position of the entry and name of the field."""
@@ -171,28 +171,33 @@ def _gap(gap: Gap, language: Language) -> ShownLine:
 def _line(line: Line, language: Language, zone: tzinfo, opened: Opened) -> ShownLine:
     envelope = line.entry.envelope
     occurred = envelope.time.astimezone(zone)
-    personal = dict.fromkeys(sealed_in(line.entry.event), SEALED) | dict(opened.get(line.entry.position, {}))
+    # In the order of the fields: by their names costs half a millisecond in a thousand lines.
     return ShownLine(
-        kind=line.kind,
-        sentence=sentence(line.entry, language, zone),
-        stream=envelope.stream,
-        first=envelope.streamversion,
-        last=envelope.streamversion,
-        type=envelope.type,
-        flags=line.flags,
-        occurred=occurred,
-        recorded=envelope.recordedat.astimezone(zone),
-        zone=offset(occurred),
-        business_date=line.business_date,
-        actor=_actor(envelope.actor),
-        decision=_decision(line.decision, language, zone) if line.decision else None,
-        personal=personal or None,
-        entry=_entry(line),
-        corrects=line.corrects,
-        corrected_by=line.corrected_by,
-        conflicts_with=line.conflicts_with,
-        violations=tuple(breach(one, language) for one in line.violations),
+        line.kind,
+        sentence(line.entry, language, zone),
+        envelope.stream,
+        envelope.streamversion,
+        envelope.streamversion,
+        envelope.type,
+        line.flags,
+        occurred,
+        envelope.recordedat.astimezone(zone),
+        offset(occurred),
+        line.business_date,
+        _actor(envelope.actor),
+        _decision(line.decision, language, zone) if line.decision else None,
+        _personal(line.entry, opened),
+        _entry(line),
+        line.corrects,
+        line.corrected_by,
+        line.conflicts_with,
+        tuple([breach(one, language) for one in line.violations]),
     )
+
+
+def _personal(entry: Entry, opened: Opened) -> dict[str, str] | None:
+    sealed = sealed_in(entry.event)
+    return {**dict.fromkeys(sealed, SEALED), **opened.get(entry.position, {})} if sealed else None
 
 
 @lru_cache(maxsize=1000)
@@ -226,14 +231,14 @@ def _decision(decision: Decision, language: Language, zone: tzinfo) -> ShownDeci
         inputs=_inputs(decision.inputs, language, zone),
         verdicts=tuple(
             ShownVerdict(
-                pack=v.pack,
-                rule=v.rule,
-                allowed=v.allowed,
-                status=v.status,
-                source=v.source,
-                confidence=v.confidence,
-                detail=detail(v, language),
-                earliest_next=instant(v.earliest_next, zone) if v.earliest_next else None,
+                v.pack,
+                v.rule,
+                v.allowed,
+                v.status,
+                v.source,
+                v.confidence,
+                detail(v, language),
+                instant(v.earliest_next, zone) if v.earliest_next else None,
             )
             for v in decision.verdicts
         ),
@@ -280,7 +285,7 @@ def _glance(known: Summary, language: Language, zone: tzinfo) -> Glance:
         "sent": known.sent,
         "visited": known.visited,
         "holds": known.holds,
-        "disputes": tuple(told(one, language, zone) for one in known.disputes),
+        "disputes": tuple(dispute_in_a_line(one, language, zone) for one in known.disputes),
         "suspended": known.suspended,
         "late": known.late,
         "missing": known.missing,
@@ -320,6 +325,23 @@ def days(lines: Sequence[ShownLine]) -> Sequence[tuple[str, Sequence[ShownLine]]
         dated.append((day, line))
     dated.reverse()
     return [(day, [line for _, line in group]) for day, group in groupby(dated, key=lambda one: one[0])]
+
+
+def dispute_in_a_line(dispute: Dispute, language: Language, zone: tzinfo) -> str:
+    """An open dispute with its deadlines, in a line."""
+    index = INDEX[language]
+    deadlines = ("；", "; ")[index].join(_deadlines(dispute, language, zone))
+    return ("{}：{}", "{}: {}")[index].format(word(dispute.about, language), deadlines)
+
+
+def _deadlines(dispute: Dispute, language: Language, zone: tzinfo) -> Iterator[str]:
+    index = INDEX[language]
+    if dispute.answered_at:
+        yield ("已答复", "answered")[index]
+    for name, at in dispute.due().items():
+        by = instant(at, zone)
+        late = ("，已逾期", ", overdue")[index] if name in dispute.missed else ""
+        yield (f"须于 {by} 前{word(name, language)}{late}", f"{word(name, language)} by {by}{late}")[index]
 
 
 def kinds(lines: Sequence[ShownLine]) -> Mapping[str, int]:

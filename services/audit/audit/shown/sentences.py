@@ -5,7 +5,7 @@ sets are put in words; money, dates and instants are written as `language` has t
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, tzinfo
 from functools import cache
 from string import Formatter
@@ -288,8 +288,8 @@ def sentence(entry: Entry, language: Language, zone: tzinfo = UTC) -> str:
 
 
 @cache
-def _holes(template: str) -> Sequence[str]:
-    return [name for _, name, _, _ in Formatter().parse(template) if name]
+def _holes(template: str) -> tuple[str, ...]:
+    return tuple(name for _, name, _, _ in Formatter().parse(template) if name)
 
 
 def gap_sentence(gap: Gap, language: Language) -> str:
