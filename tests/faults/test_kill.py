@@ -23,8 +23,8 @@ from typing import Any
 import pytest
 from audit import views
 from audit.log.folder import Folder
-from audit.log.merkle import WIDTH
 from audit.log.paths import KEY
+from audit.log.testing import entries_of
 from audit.log.verify import verify
 from audit.verifier import VerifierKey
 from doorstep import database, failpoints
@@ -255,8 +255,7 @@ async def _assert_the_log_is_whole(cluster: Cluster) -> None:
     size = verify(log, VerifierKey.parse((cluster.log_folder / KEY).read_text())).checkpoint.size
     async with cluster.databases["audit"].connect() as connection:
         rows = [row.entry for row in await views.logged(connection, 0, size)]
-    bundles = range((size + WIDTH - 1) // WIDTH)
-    assert rows == [entry for at in bundles for entry in log.entries(at, min(WIDTH, size - at * WIDTH))]
+    assert rows == entries_of(log, size)
     assert size > 100
 
 

@@ -11,7 +11,7 @@ from audit.log.folder import Broken, Folder
 from audit.log.merkle import inclusion_proof
 from audit.log.paths import tile_path
 from audit.log.scrub import Scrubber, slice_
-from audit.log.testing import Audit, NewDatabase, fresh, started, values
+from audit.log.testing import Audit, NewDatabase, entries_of, fresh, started, values
 from audit.log.verify import verify
 from audit.verifier import Proof, VerifierKey, open_checkpoint
 from doorstep.access import Access, Issuer, Role
@@ -95,7 +95,7 @@ class TestExport:
         copy, key = Folder(tmp_path / "export"), audit.key
         assert verify(copy, key).checkpoint.size == 301
         assert sorted(copy.files()) == sorted(audit.folder.files())
-        entries = Audit(audit.running, copy).entries(301)
+        entries = entries_of(copy, 301)
         for index in (0, 255, 256, 300):
             proof = Proof.parse(str(Proof(index, inclusion_proof(copy, index, 301), note)))
             assert proof.verify(entries[index], key).size == 301

@@ -142,8 +142,9 @@ def _renderings(known: Timeline, as_of: datetime | None, opened: Opened | None) 
     """The timeline to be read. Personal data that were opened stand on paper, and in a file of their own."""
     files: dict[str, bytes] = {}
     for short, language in _LANGUAGES.items():
-        files[f"timeline.{short}.json"] = _pretty(present(known, language, as_of=as_of))
-        printed = present(known, language, as_of=as_of, opened=opened)
+        sealed = present(known, language, as_of=as_of)
+        files[f"timeline.{short}.json"] = _pretty(sealed)
+        printed = present(known, language, as_of=as_of, opened=opened) if opened is not None else sealed
         files[f"timeline.{short}.pdf"] = _pdf(printed, opened=opened is not None)
     if opened is not None:
         files["personal.json"] = _pretty({str(position): opened[position] for position in sorted(opened)})

@@ -15,7 +15,7 @@ from doorstep.service import Halt
 
 from audit.entry import blob_of, blob_path
 from audit.log.growth import join_bundle
-from audit.log.merkle import WIDTH
+from audit.log.merkle import WIDTH, tiles_over
 from audit.log.paths import CHECKPOINT, KEY, is_part, tile_path
 from audit.verifier import HASH_SIZE, Checkpoint, Note, Wrong, split_bundle
 
@@ -119,10 +119,10 @@ class Folder:
         """The tiles, bundles and blobs of a log of `size` entries."""
         level, hashes = 0, size
         while hashes:
-            for index, width in _rows(hashes):
+            for index, width in tiles_over(hashes):
                 yield tile_path(level, index, width), self.hashes(level, index, width)
             level, hashes = level + 1, hashes // WIDTH
-        for index, width in _rows(size):
+        for index, width in tiles_over(size):
             entries = self.entries(index, width)
             yield tile_path("entries", index, width), join_bundle(entries)
             for digest in filter(None, map(blob_of, entries)):
@@ -180,8 +180,3 @@ class Folder:
                 os.fsync(handle)
             finally:
                 os.close(handle)
-
-
-def _rows(count: int) -> Iterator[tuple[int, int]]:
-    """The index and width of each tile over `count` hashes or entries."""
-    return ((index, min(WIDTH, count - index * WIDTH)) for index in range((count + WIDTH - 1) // WIDTH))

@@ -165,7 +165,8 @@ class Keeper:
             self._log = None
             return 0
         try:
-            added = await self._extend(self._log or await self._opened())
+            self._log = self._log or await self._opened()
+            added = await self._extend(self._log)
         except BaseException:
             self._log = None
             raise
@@ -189,7 +190,6 @@ class Keeper:
         return await create(self._runtime)
 
     async def _extend(self, log: Log) -> int:
-        self._log = log
         async with self._runtime.engine.connect() as connection:
             rows = await views.logged(connection, log.head.size, log.head.size + BATCH)
         self._size.set(log.head.size + len(rows))

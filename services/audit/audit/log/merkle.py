@@ -3,6 +3,7 @@
 A tile holds up to 256 hashes of one level; a hash of level L covers 256 ** L entries. Only complete subtrees are ever
 in a tile, so a hash that is there never changes."""
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Protocol
 
@@ -61,6 +62,11 @@ def consistency_proof(tiles: Tiles, size1: int, size2: int) -> tuple[bytes, ...]
     if not whole:
         proof.append(_hash_of(tiles, size2, low, high))
     return tuple(reversed(proof))
+
+
+def tiles_over(count: int) -> Iterator[tuple[int, int]]:
+    """The index and width of each tile over `count` hashes, or of each bundle over so many entries."""
+    return ((start // WIDTH, min(WIDTH, count - start)) for start in range(0, count, WIDTH))
 
 
 def _hash_of(tiles: Tiles, size: int, low: int, high: int) -> bytes:

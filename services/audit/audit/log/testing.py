@@ -25,7 +25,7 @@ from audit.log import head, keeper
 from audit.log.folder import Folder
 from audit.log.head import Head
 from audit.log.keeper import Keeper
-from audit.log.merkle import WIDTH, consistency_proof
+from audit.log.merkle import consistency_proof, tiles_over
 from audit.log.verify import verify
 from audit.testing import START
 from audit.verifier import Checkpoint, VerifierKey, open_checkpoint, verify_consistency
@@ -98,8 +98,7 @@ class Audit:
 
     def entries(self, size: int) -> list[bytes]:
         """The first `size` entries on the disk."""
-        bundles = range((size + WIDTH - 1) // WIDTH)
-        return [one for index in bundles for one in self.folder.entries(index, min(WIDTH, size - index * WIDTH))]
+        return entries_of(self.folder, size)
 
     def demand_began(self, notes: Sequence[str]) -> None:
         """Every one of `notes`, which were published once, is the beginning of the log as published now. Raises
@@ -109,6 +108,11 @@ class Audit:
             seen = open_checkpoint(note, self.key)
             proof = consistency_proof(self.folder, seen.size, last.size)
             verify_consistency(seen.size, last.size, seen.root, last.root, proof)
+
+
+def entries_of(folder: Folder, size: int) -> list[bytes]:
+    """The first `size` entries of the log in `folder`."""
+    return [entry for index, width in tiles_over(size) for entry in folder.entries(index, width)]
 
 
 async def fresh(new_database: NewDatabase) -> Sequence["AsyncEngine"]:

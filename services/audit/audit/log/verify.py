@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from audit.entry import blob_of, blob_path
 from audit.log.folder import Broken, Folder
-from audit.log.merkle import WIDTH, consistency_proof, fold, root
+from audit.log.merkle import WIDTH, consistency_proof, fold, root, tiles_over
 from audit.log.paths import tile_path
 from audit.verifier import (
-    EMPTY_ROOT,
     HASH_SIZE,
     Checkpoint,
     VerifierKey,
@@ -58,13 +57,12 @@ def _walk(folder: Folder, size: int, progress: Progress) -> bytes:
         level += 1
         _demand_tiles(folder, level, above)
         rows = above
-    return root(folder, size) if size else EMPTY_ROOT
+    return root(folder, size)
 
 
 def _leaves(folder: Folder, size: int, progress: Progress) -> bytes:
     rows = bytearray()
-    for index in range((size + WIDTH - 1) // WIDTH):
-        width = min(WIDTH, size - index * WIDTH)
+    for index, width in tiles_over(size):
         entries = folder.entries(index, width)
         hashes = b"".join(map(leaf_hash, entries))
         if hashes != folder.hashes(0, index, width):
@@ -95,9 +93,9 @@ def _first_difference(folder: Folder, index: int, hashes: bytes) -> str:
 
 
 def _demand_tiles(folder: Folder, level: int, row: bytes) -> None:
-    for index in range((len(row) + WIDTH * HASH_SIZE - 1) // (WIDTH * HASH_SIZE)):
-        hashes = row[index * WIDTH * HASH_SIZE : (index + 1) * WIDTH * HASH_SIZE]
-        if folder.hashes(level, index, len(hashes) // HASH_SIZE) != hashes:
+    for index, width in tiles_over(len(row) // HASH_SIZE):
+        start = index * WIDTH * HASH_SIZE
+        if folder.hashes(level, index, width) != row[start : start + width * HASH_SIZE]:
             raise Wrong(f"{tile_path(level, index)} does not have the hashes of the tiles below it: it was changed")
 
 
