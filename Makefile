@@ -35,7 +35,7 @@ schema: $(READY)
 # requirements.lock pins every package by hash and names no index, so it works behind any mirror (docs/adr/0002).
 lock: $(UV)
 	$(UV) pip compile pyproject.toml --group dev --group bench --universal --generate-hashes --no-header --quiet \
-		$(foreach p,doorstep $(notdir $(wildcard services/*)),--no-emit-package $(p)) -o requirements.lock
+		$(foreach p,doorstep doorstep-demo $(notdir $(wildcard services/*)),--no-emit-package $(p)) -o requirements.lock
 
 clean:
 	rm -rf .venv .doorstep
@@ -46,7 +46,7 @@ $(UV):
 	$(PYTHON) -m venv .venv/uv
 	.venv/uv/bin/pip install --quiet --disable-pip-version-check "uv>=0.9,<1"
 
-$(READY): $(UV) requirements.lock pyproject.toml shared/pyproject.toml $(wildcard services/*/pyproject.toml)
+$(READY): $(UV) requirements.lock pyproject.toml shared/pyproject.toml demo/pyproject.toml $(wildcard services/*/pyproject.toml)
 	VIRTUAL_ENV=.venv $(UV) pip install --quiet --require-hashes -r requirements.lock
-	VIRTUAL_ENV=.venv $(UV) pip install --quiet --no-deps $(foreach p,shared $(wildcard services/*),$(if $(wildcard $(p)/pyproject.toml),-e ./$(p)))
+	VIRTUAL_ENV=.venv $(UV) pip install --quiet --no-deps $(foreach p,shared demo $(wildcard services/*),$(if $(wildcard $(p)/pyproject.toml),-e ./$(p)))
 	touch $(READY)

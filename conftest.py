@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from doorstep import database, failpoints
+from doorstep.infra import database, failpoints
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 NewDatabase = Callable[..., Awaitable[AsyncEngine]]

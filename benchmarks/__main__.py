@@ -15,8 +15,8 @@ from pathlib import Path
 from statistics import median
 
 from audit.log.keeper import BATCH
-from doorstep import memory, telemetry
-from doorstep.database import EmbeddedPostgres
+from doorstep.infra import gc_tuning, telemetry
+from doorstep.infra.database import EmbeddedPostgres
 
 from benchmarks import contenders, decisions, journey, log, timeline
 from benchmarks.contenders import Contender
@@ -238,7 +238,7 @@ def main() -> None:
     plan, start = QUICK if options.quick else FULL, time.monotonic()
     warnings.simplefilter("ignore")
     telemetry.configure_logging("ERROR")
-    memory.collect_rarely()
+    gc_tuning.collect_rarely()
     if options.only in (None, "decisions"):
         of_decisions(plan)
     if options.only in (None, "postgres"):

@@ -15,17 +15,17 @@ from typing import Any, Protocol
 
 import asyncpg
 import msgspec
-from doorstep import database
+from doorstep.app.embedded import Secrets, installed_as
 from doorstep.bus.interface import Record
 from doorstep.bus.postgres import PostgresBus
-from doorstep.clock import SystemClock
-from doorstep.database import EmbeddedPostgres
-from doorstep.embedded import Secrets, installed_as
-from doorstep.envelope import decode, encode, event_id
-from doorstep.gateway import FileGateway
-from doorstep.runtime import Running
-from doorstep.service import Service
-from doorstep.settings import Settings
+from doorstep.events.envelope import decode, encode, event_id
+from doorstep.infra import database
+from doorstep.infra.clock import SystemClock
+from doorstep.infra.database import EmbeddedPostgres
+from doorstep.infra.settings import Settings
+from doorstep.kernel.runtime import Running
+from doorstep.kernel.service import Service
+from doorstep.messaging.gateway import FileGateway
 from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate, event
 from sqlalchemy import make_url

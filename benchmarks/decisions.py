@@ -9,7 +9,6 @@ from statistics import median
 from time import process_time
 from zoneinfo import ZoneInfo
 
-from doorstep.events.common import Money, Sealed
 from doorstep.events.escalation import (
     ContactDenied,
     ContactPermitted,
@@ -19,6 +18,7 @@ from doorstep.events.escalation import (
     VisitPermitted,
     Way,
 )
+from doorstep.events.values import Money, Sealed
 from escalation.assess import assess
 from escalation.case import Case, Loan, Permit
 from escalation.commands import RecordFact
@@ -28,8 +28,9 @@ from escalation.hindsight.recorded import Row
 from escalation.hindsight.recording import Recording
 from escalation.next_step.strategy import Situation
 from escalation.policy import Policies, builtin
-from escalation.testing import overdue, own_reach
 from msgspec.structs import replace
+
+from tests.support.escalation import overdue, own_reach
 
 HOME = "acme"
 ZONE = ZoneInfo("America/New_York")

@@ -6,8 +6,8 @@ from itertools import count
 
 from doorstep.bus.interface import Outgoing, Partition, Record
 from doorstep.events import intake
-from doorstep.events.common import Borrower
 from doorstep.events.registry import INTAKE
+from doorstep.events.values import Borrower
 
 TENANT = "bench"
 

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+from doorstep.app.embedded import Secrets, installed
 from doorstep.bus.interface import Outgoing
 from doorstep.bus.kafka import KafkaBus
-from doorstep.database import EmbeddedPostgres
-from doorstep.embedded import Secrets, installed
-from doorstep.vault import Tokens
+from doorstep.infra.database import EmbeddedPostgres
+from doorstep.infra.vault import Tokens
 
 from benchmarks import facts
 

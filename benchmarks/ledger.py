@@ -8,11 +8,11 @@ from typing import assert_never
 
 import msgspec
 from doorstep.bus.interface import Partition, Record
-from doorstep.decider import Decider, Routed, StreamId
-from doorstep.envelope import Actor, Envelope, encode, event_id
+from doorstep.events.envelope import Actor, Envelope, encode, event_id
+from doorstep.events.money import Money
 from doorstep.events.registry import Event, event
-from doorstep.money import Money
-from doorstep.service import Service
+from doorstep.kernel.decider import Decider, Routed, StreamId
+from doorstep.kernel.service import Service
 
 HEARD, SAID = "bench.payments", "bench.ledger"
 ACCOUNTS = 2_000

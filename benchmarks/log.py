@@ -17,15 +17,15 @@ from audit.log.growth import grow
 from audit.log.keeper import BATCH
 from audit.log.merkle import WIDTH, inclusion_proof
 from audit.log.notes import Signer
-from audit.log.testing import KEY, LOGGING, ORIGIN, Audit, started
 from audit.log.verify import verify
 from audit.verifier import EMPTY_ROOT, Checkpoint, leaf_hash, verify_inclusion
-from doorstep import database
 from doorstep.bus.interface import Record
-from doorstep.database import EmbeddedPostgres
+from doorstep.infra import database
+from doorstep.infra.database import EmbeddedPostgres
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks import ledger
+from tests.support.audit_log import KEY, LOGGING, ORIGIN, Audit, started
 
 ROUND = 2 * BATCH
 """Entries of each round."""

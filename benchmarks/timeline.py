@@ -15,10 +15,6 @@ from audit import views
 from audit.domain import timeline
 from audit.main import service
 from audit.shown.present import present
-from audit.testing import Story, decision, example
-from doorstep import database
-from doorstep.database import EmbeddedPostgres
-from doorstep.events.common import Decision, Money, Sealed, StrategyRef, Verdict
 from doorstep.events.escalation import (
     CaseAssessed,
     CaseOpened,
@@ -30,9 +26,14 @@ from doorstep.events.escalation import (
 )
 from doorstep.events.registry import Event
 from doorstep.events.reminder import ContactScheduled, ContactSent, ContactStarted, ReceiptRecorded
+from doorstep.events.values import Decision, Money, Sealed, StrategyRef, Verdict
+from doorstep.infra import database
+from doorstep.infra.database import EmbeddedPostgres
 from msgspec.structs import replace
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tests.support.audit import Story, decision, example
 
 CASE = 1_000
 """Entries of each case."""

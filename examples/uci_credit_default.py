@@ -47,19 +47,19 @@ from random import Random
 from typing import Any
 
 import msgspec
-from doorstep import telemetry
+from doorstep.app.embedded import Embedded, Secrets
+from doorstep.app.simulation import Simulation
 from doorstep.bus.interface import Outgoing
-from doorstep.clock import SimulatedClock
-from doorstep.demo import people
-from doorstep.demo.country import Country
-from doorstep.demo.places import COUNTRIES
-from doorstep.demo.run import Summary, summarize
-from doorstep.demo.world import ListeningGateway, World
-from doorstep.embedded import Embedded, Secrets
 from doorstep.events.intake import PaymentReceived, PaymentReceivedFact, encode_fact, loan_key
 from doorstep.events.registry import INTAKE
-from doorstep.gateway import Message
-from doorstep.simulation import Simulation
+from doorstep.infra import telemetry
+from doorstep.infra.clock import SimulatedClock
+from doorstep.messaging.gateway import Message
+from doorstep_demo import people
+from doorstep_demo.country import Country
+from doorstep_demo.places import COUNTRIES
+from doorstep_demo.run import Summary, summarize
+from doorstep_demo.world import ListeningGateway, World
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table

@@ -4,8 +4,8 @@
     make year ARGS="--borrowers 50 --days 120 --jurisdictions cn,us"
 
 Each jurisdiction has a process, a folder and a PostgreSQL of its own. There the demo's borrowers live through the year
-with everything that may happen to them (see doorstep.demo.circumstances): the bank's daily file through the importer,
-four services, receipts, replies and visit reports through the HTTP API. Then `audit.conformance`, which shares no code
+with everything that may happen to them (see demo.circumstances): the bank's daily file through the importer,
+four services, receipts, replies and visit reports through the HTTP API. Then `conformance`, which shares no code
 with what decides, reads what was published and holds it against the contact rules.
 
 Exit status 1 means that a contact or visit should not have happened, or that none did. `--keep FOLDER` keeps the dumps,
@@ -33,13 +33,13 @@ from typing import Any
 
 import msgspec
 import uvloop
-from audit.conformance.record import read
-from audit.conformance.report import Terms, Violation
-from audit.conformance.watch import check
-from doorstep import memory, telemetry
-from doorstep.demo.places import COUNTRIES, Jurisdiction
-from doorstep.demo.run import staged, summarize
-from doorstep.demo.world import MemoryGateway
+from conformance.record import read
+from conformance.report import Terms, Violation
+from conformance.watch import check
+from doorstep.infra import gc_tuning, telemetry
+from doorstep_demo.places import COUNTRIES, Jurisdiction
+from doorstep_demo.run import staged, summarize
+from doorstep_demo.world import MemoryGateway
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -89,7 +89,7 @@ class Result:
 def live_through(jurisdiction: Jurisdiction, asked: Asked, moved: "Queue[tuple[str, int]]") -> Result:
     """The whole year of one jurisdiction, in this process."""
     telemetry.configure_logging("ERROR")
-    memory.collect_rarely()
+    gc_tuning.collect_rarely()
     gc.collect()
     before, started = _processor(), time.monotonic()
     with _scratch() as scratch:

@@ -7,12 +7,13 @@ import re
 import subprocess
 import sys
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import msgspec
 import pytest
-from doorstep import catalogue
-from doorstep.embedded import installed
+from doorstep.app import event_docs
+from doorstep.app.embedded import installed
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = {service.name: ROOT / "services" / service.name for service in installed()}
@@ -22,16 +23,20 @@ ABSORBS = {service.name for service in installed() if service.absorb is not None
 """Whoever absorbs records unread has no react."""
 SOURCES = sorted(
     path
-    for top in (ROOT / "shared" / "doorstep", *PACKAGES.values())
+    for top in (
+        ROOT / "shared" / "doorstep",
+        ROOT / "shared" / "conformance",
+        ROOT / "demo" / "doorstep_demo",
+        *PACKAGES.values(),
+    )
     for path in top.rglob("*.py")
     if "migrations" not in path.parts
 )
 NOW = re.compile(r"datetime\.now\(|datetime\.utcnow\(|\btime\.time\(|date\.today\(|datetime\.today\(")
 MAY_READ_THE_CLOCK = {
-    "shared/doorstep/clock.py": "the clock itself",
-    "shared/doorstep/cli.py": "the life of a token is a matter of the wall clock",
-    "shared/doorstep/embedded.py": "the life of a token is a matter of the wall clock",
-    "services/audit/audit/testing.py": "the life of a token is a matter of the wall clock",
+    "shared/doorstep/infra/clock.py": "the clock itself",
+    "shared/doorstep/app/cli.py": "the life of a token is a matter of the wall clock",
+    "shared/doorstep/app/embedded.py": "the life of a token is a matter of the wall clock",
 }
 
 
@@ -60,6 +65,12 @@ def foreign(folder: Path) -> set[str]:
                 case ast.ImportFrom(module=str(module)):
                     found.add(module.partition(".")[0])
     return found - sys.stdlib_module_names - {path.name for path in folder.iterdir()}
+
+
+def provided_by(distribution: str, folder: Path) -> dict[str, list[str]]:
+    """The import packages of `distribution`; an editable install does not tell."""
+    backend = tomllib.loads((folder / "pyproject.toml").read_text())["tool"]["uv"]["build-backend"]
+    return {package: [distribution] for package in backend["module-name"]}
 
 
 def parsed(path: Path) -> ast.AST:
@@ -101,11 +112,12 @@ def test_every_service_folder_is_installed() -> None:
     assert folders == {one.name for one in importlib.metadata.entry_points(group="doorstep.services")}
 
 
-@pytest.mark.parametrize("folder", [ROOT / "shared", *SERVICES.values()], ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", [ROOT / "shared", ROOT / "demo", *SERVICES.values()], ids=lambda folder: folder.name)
 def test_a_package_declares_what_it_imports_and_nothing_else(folder: Path) -> None:
-    wanted = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["dependencies"]
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *chain.from_iterable(project.get("optional-dependencies", {}).values())]
     declared = {re.split(r"[^\w-]", one)[0] for one in wanted}
-    owners = importlib.metadata.packages_distributions()
+    owners = dict(importlib.metadata.packages_distributions()) | provided_by("doorstep", ROOT / "shared")
     imported = {
         name: {owner.lower().replace("_", "-") for owner in owners.get(name, [name])} for name in foreign(folder)
     }
@@ -136,7 +148,7 @@ def test_the_type_checker_is_strict_everywhere() -> None:
     assert not [one for one in loosened if any("domain" in name or "doorstep" in name for name in one["module"])]
 
 
-@pytest.mark.parametrize("cls", catalogue.published().values(), ids=lambda cls: cls.event_type)
+@pytest.mark.parametrize("cls", event_docs.published().values(), ids=lambda cls: cls.event_type)
 def test_an_event_is_frozen_and_explained(cls: type[msgspec.Struct]) -> None:
     assert cls.__struct_config__.frozen
     assert cls.__doc__
@@ -159,7 +171,7 @@ def test_no_tracked_file_names_a_registry_or_a_path_of_someones_machine() -> Non
 
 
 def test_generated_documents_are_up_to_date(tmp_path: Path) -> None:
-    assert catalogue.generate() == (ROOT / "docs" / catalogue.FILE).read_text(encoding="utf-8"), "run `make schema`"
+    assert event_docs.generate() == (ROOT / "docs" / event_docs.FILE).read_text(encoding="utf-8"), "run `make schema`"
 
 
 def test_every_decision_has_a_number_of_its_own_and_says_what_follows() -> None:

@@ -6,11 +6,11 @@ from typing import Any, get_args
 
 import httpx
 import pytest
-from doorstep import app as http
-from doorstep.access import Access, Issuer, Role
-from doorstep.embedded import Secrets, installed
-from doorstep.runtime import Running
-from doorstep.settings import Settings
+from doorstep.app.embedded import Secrets, installed
+from doorstep.infra.access import Access, Issuer, Role
+from doorstep.infra.settings import Settings
+from doorstep.kernel import http
+from doorstep.kernel.runtime import Running
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
@@ -63,7 +63,7 @@ def test_every_route_demands_a_role_or_is_one_of_the_open_ones(route: RouteConte
         return
     assert isinstance(route.original_route, APIRoute), "no plain route: say here how it is guarded"
     roles = list(demanded(route.original_route.dependant))
-    assert roles, "its handler takes no principal: see doorstep.access"
+    assert roles, "its handler takes no principal: see doorstep.infra.access"
     assert all(one and one <= set(get_args(Role)) for one in roles)
 
 

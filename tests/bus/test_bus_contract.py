@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
-from doorstep import database
 from doorstep.bus.interface import Bus, Outgoing, Record, Subscription
 from doorstep.bus.kafka import KafkaBus
 from doorstep.bus.postgres import PostgresBus
+from doorstep.infra import database
 
 NEWS, MORE = "doorstep.news.v1", "doorstep.more.v1"
 

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 from doorstep.bus import kafka
 from doorstep.bus.interface import Outgoing, Record
 from doorstep.bus.kafka import KafkaBus, KafkaSubscription
-from doorstep.bus.quiet import RateLimit
+from doorstep.bus.log_rate_limit import RateLimit
 
 from tests.support.kafka_broker import JavaBroker
 

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from doorstep import database
 from doorstep.bus.interface import Outgoing
 from doorstep.bus.postgres import PostgresBus
-from doorstep.clock import SimulatedClock
 from doorstep.events.registry import INTAKE, LOANS
-from doorstep.vault import Tokens, Vault
+from doorstep.infra import database
+from doorstep.infra.clock import SimulatedClock
+from doorstep.infra.vault import Tokens, Vault
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 

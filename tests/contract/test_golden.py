@@ -13,14 +13,14 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 import msgspec
 import pytest
-from doorstep import catalogue
-from doorstep.envelope import Actor, Envelope, decode, encode, event_id
+from doorstep.app import event_docs
 from doorstep.events import registry
+from doorstep.events.envelope import Actor, Envelope, decode, encode, event_id
 from doorstep.events.registry import Event, decode_event
 
 GOLDEN = Path(__file__).parent / "golden"
 FILES = sorted(GOLDEN.glob("*.json"))
-PUBLISHED = catalogue.published()
+PUBLISHED = event_docs.published()
 AT = datetime(2026, 3, 9, 2, 30, tzinfo=UTC)
 
 
@@ -74,10 +74,10 @@ def test_every_type_and_version_has_its_golden_event() -> None:
 
 
 def test_every_topic_is_written_by_the_service_that_declares_it() -> None:
-    from doorstep.embedded import installed
+    from doorstep.app.embedded import installed
 
     speakers = {service.topic: service.name for service in installed()}
-    assert speakers | {registry.LOANS: "escalation"} == catalogue.SPEAKERS
+    assert speakers | {registry.LOANS: "escalation"} == event_docs.SPEAKERS
 
 
 def test_no_two_events_share_a_class_name() -> None:

@@ -17,8 +17,8 @@ import jsonschema
 import pytest
 import yaml
 from audit.log.notes import Signer
-from doorstep.database import EmbeddedPostgres
-from doorstep.settings import Settings
+from doorstep.infra.database import EmbeddedPostgres
+from doorstep.infra.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from audit import views
 from audit.artifacts import cited
-from doorstep.embedded import installed
-from doorstep.envelope import decode
+from doorstep.app.embedded import installed
+from doorstep.events.envelope import decode
 from doorstep.events.kernel import ArtifactKind, ArtifactPublished
 from doorstep.events.registry import decode_event
-from doorstep.service import Service
+from doorstep.kernel.service import Service
 
 from tests.support.story import Story, played
 

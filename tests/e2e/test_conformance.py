@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from audit.conformance.record import ordered
-from audit.conformance.report import Terms
-from audit.conformance.watch import check
 from audit.monitor import views
 from audit.monitor.worker import Monitor
+from conformance.record import ordered
+from conformance.report import Terms
+from conformance.watch import check
 from doorstep.bus.interface import Outgoing
-from doorstep.envelope import decode
+from doorstep.events.envelope import decode
 from doorstep.events.registry import REMINDER
-from doorstep.runtime import Running
+from doorstep.kernel.runtime import Running
 
 from tests.support.story import Story, played
 

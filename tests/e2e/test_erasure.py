@@ -14,10 +14,11 @@ from audit.log.folder import Folder
 from audit.log.keeper import signer
 from audit.log.verify import verify
 from audit.opening import ERASED
-from doorstep import app, database, telemetry
-from doorstep.access import Role
-from doorstep.demo.portfolio import Person
-from doorstep.vault import CACHE_FOR
+from doorstep.infra import database, telemetry
+from doorstep.infra.access import Role
+from doorstep.infra.vault import CACHE_FOR
+from doorstep.kernel import http
+from doorstep_demo.portfolio import Person
 from sqlalchemy import text
 
 from tests.support.plaintext import Gossip, contents, found_in, leaking_files, leaks, personal
@@ -36,7 +37,7 @@ class Archive:
     async def ask(self, method: str, path: str, role: Role = "compliance", **more: Any) -> Any:
         """What the audit answers."""
         doorstep = self.story.doorstep
-        transport = httpx.ASGITransport(app.build(doorstep.services, doorstep.access, drive=False))
+        transport = httpx.ASGITransport(http.build(doorstep.services, doorstep.access, drive=False))
         headers = {"authorization": f"Bearer {doorstep.token('wang.li', role)}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://doorstep", headers=headers) as client:
             return (await client.request(method, f"/audit{path}", **more)).raise_for_status().json()

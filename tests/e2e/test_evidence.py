@@ -14,16 +14,16 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from audit.log.notes import Signer
-from audit.testing import with_cryptography_alone
 from audit.verifier import Manifest, VerifierKey, pack, unpack
-from doorstep.access import private_key
-from doorstep.demo.run import summarize
-from doorstep.envelope import decode
+from doorstep.events.envelope import decode
+from doorstep.infra.access import private_key
+from doorstep_demo.run import summarize
 
+from tests.support.audit import with_cryptography_alone
 from tests.support.story import Story, played
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-DOORSTEP = "from doorstep.cli import app; app()"
+DOORSTEP = "from doorstep.app.cli import app; app()"
 
 
 @dataclass(frozen=True)

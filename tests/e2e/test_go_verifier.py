@@ -14,9 +14,10 @@ import pytest
 from audit.log import keeper
 from audit.log.folder import Folder
 from audit.log.notes import Signer
-from audit.log.testing import ORIGIN, Audit, NewDatabase, fresh, started, value, values
 from audit.verifier import VerifierKey
-from doorstep.access import private_key
+from doorstep.infra.access import private_key
+
+from tests.support.audit_log import ORIGIN, Audit, NewDatabase, fresh, started, value, values
 
 BASE64 = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
 SOURCE = Path(__file__).resolve().parents[2] / "examples" / "verify-go"

@@ -9,12 +9,13 @@ from typing import Any
 import httpx
 import pytest
 import structlog
-from doorstep import app, database, telemetry
 from doorstep.bus.interface import Outgoing
 from doorstep.bus.postgres import PostgresBus
-from doorstep.demo.world import ListeningGateway
 from doorstep.events.registry import INTAKE
-from doorstep.gateway import Message, Receipt
+from doorstep.infra import database, telemetry
+from doorstep.kernel import http
+from doorstep.messaging.gateway import Message, Receipt
+from doorstep_demo.world import ListeningGateway
 from sqlalchemy import text
 
 from tests.support.plaintext import Gossip, found_in, leaks, personal
@@ -147,7 +148,7 @@ def _unreadable(loan_id: str) -> Outgoing:
 
 
 async def _open_personal_data(story: Story) -> None:
-    api = app.build(story.doorstep.services, story.doorstep.access, drive=False)
+    api = http.build(story.doorstep.services, story.doorstep.access, drive=False)
     headers = {"authorization": f"Bearer {story.doorstep.token('reader', 'compliance')}"}
     (case_id, *_) = story.town._who
     async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://doorstep") as client:
@@ -168,7 +169,7 @@ def _break_with_personal_data(story: Story) -> None:
 
 
 async def _metrics(story: Story) -> bytes:
-    api = app.build(story.doorstep.services, story.doorstep.access, drive=False)
+    api = http.build(story.doorstep.services, story.doorstep.access, drive=False)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://doorstep") as client:
         answer = (await client.get("/metrics")).content
     assert b"messages_parked" in answer

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from doorstep.envelope import decode
+from doorstep.events.envelope import decode
 
 from tests.support.story import CountingBus, Story, Told, by_case, lines, open_data, played
 

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audit.conformance import record, watch
-from audit.conformance.report import Terms
+from conformance import record, watch
+from conformance.report import Terms
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "uci_credit_default.py"

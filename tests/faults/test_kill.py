@@ -24,16 +24,16 @@ import pytest
 from audit import views
 from audit.log.folder import Folder
 from audit.log.paths import KEY
-from audit.log.testing import entries_of
 from audit.log.verify import verify
 from audit.verifier import VerifierKey
-from doorstep import database, failpoints
+from doorstep.app.embedded import installed
 from doorstep.bus.interface import Outgoing
-from doorstep.embedded import installed
-from doorstep.envelope import decode
-from doorstep.gateway import FileGateway, Message
+from doorstep.events.envelope import decode
+from doorstep.infra import database, failpoints
+from doorstep.messaging.gateway import FileGateway, Message
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tests.support.audit_log import entries_of
 from tests.support.bank import OPENED, Account, Told, moment, told
 from tests.support.cluster import Cluster, running
 from tests.support.story import stored
@@ -245,7 +245,7 @@ async def test_kill_9_at_each_step_changes_nothing_in_the_final_timelines(dying:
 
 
 def test_every_failpoint_of_the_kernel_is_among_the_steps() -> None:
-    sources = Path(failpoints.__file__).parent.glob("*.py")
+    sources = Path(failpoints.__file__).parents[1].rglob("*.py")
     marked = {step for source in sources for step in re.findall(r'failpoints\.hit\("([^"]+)"\)', source.read_text())}
     assert marked == {step for steps in STEPS.values() for step in steps if not step.startswith("log.")}
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from audit.log import keeper
 from audit.log.folder import Folder
-from audit.log.testing import KEY, STEPS, NewDatabase, fresh, started, values
 
+from tests.support.audit_log import KEY, STEPS, NewDatabase, fresh, started, values
 from tests.support.cluster import forking
 from tests.support.keeping import Keeping
 

@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 import psutil  # type: ignore[import-untyped]
 import pytest
-from doorstep import database
+from doorstep.app.embedded import installed
 from doorstep.bus.interface import Outgoing
-from doorstep.embedded import installed
 from doorstep.events.registry import INTAKE
+from doorstep.infra import database
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 

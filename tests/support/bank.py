@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from doorstep.bus.interface import Outgoing
-from doorstep.envelope import Envelope, decode
 from doorstep.events import intake
-from doorstep.events.common import Borrower
+from doorstep.events.envelope import Envelope, decode
 from doorstep.events.kernel import ArtifactPublished
 from doorstep.events.registry import INTAKE
-from doorstep.gateway import FileGateway, Message
+from doorstep.events.values import Borrower
+from doorstep.messaging.gateway import FileGateway, Message
 
 from tests.support.cluster import Cluster
 from tests.support.story import entries, open_data

@@ -25,13 +25,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.group import LeaveGroupRequest
-from doorstep.access import Role, private_key
+from doorstep.app.embedded import Secrets, installed
 from doorstep.bus.interface import Outgoing
 from doorstep.bus.kafka import KafkaBus
-from doorstep.clock import FileClock
-from doorstep.embedded import Secrets, installed
 from doorstep.events import registry
-from doorstep.suspension import FREE
+from doorstep.infra.access import Role, private_key
+from doorstep.infra.clock import FileClock
+from doorstep.kernel.sending_controls import FREE
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -45,7 +45,7 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 
 forking = multiprocessing.get_context("forkserver")
 forking.set_forkserver_preload(
-    ["doorstep.cli", "escalation.main", "reminder.main", "visit_scheduler.main", "audit.main"]
+    ["doorstep.app.cli", "escalation.main", "reminder.main", "visit_scheduler.main", "audit.main"]
 )
 
 
@@ -336,7 +336,7 @@ def _serve(name: str, environment: dict[str, str], log: str) -> None:
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(file, 1)
     os.dup2(file, 2)
-    from doorstep.cli import app
+    from doorstep.app.cli import app
 
     app(["serve", name])
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from audit.log.testing import started, values
-from doorstep import database, failpoints
+from doorstep.infra import database, failpoints
+
+from tests.support.audit_log import started, values
 
 ROUNDS = 50
 """A process that nobody killed by then has not come by its failpoint."""
@@ -15,8 +16,8 @@ ROUNDS = 50
 
 @dataclass(frozen=True)
 class Keeping:
-    """What outlives the process: databases (see audit.log.testing.fresh) by their addresses, the log's key and folder,
-    and as a consumer's offset a file that says how many events need not be told again."""
+    """What outlives the process: databases (see tests.support.audit_log.fresh) by their addresses, the log's key and
+    folder, and as a consumer's offset a file that says how many events need not be told again."""
 
     urls: Sequence[str]
     key: str

@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from doorstep.demo.portfolio import Person
-from doorstep.demo.run import Town
+from doorstep_demo.portfolio import Person
+from doorstep_demo.run import Town
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 

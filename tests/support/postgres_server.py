@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
-from doorstep import database
+from doorstep.infra import database
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 

@@ -10,17 +10,17 @@ from typing import Any
 
 import httpx
 import msgspec
-from doorstep import app
+from doorstep.app.embedded import Embedded, Secrets
+from doorstep.app.simulation import Simulation
 from doorstep.bus.interface import Outgoing
 from doorstep.bus.kafka import KafkaBus
-from doorstep.clock import SimulatedClock
-from doorstep.demo.portfolio import BANK_ZONE, Portfolio
-from doorstep.demo.run import FILE_ARRIVES, START, Town
-from doorstep.demo.world import ListeningGateway
-from doorstep.embedded import Embedded, Secrets
-from doorstep.envelope import Envelope, decode
-from doorstep.runtime import Running
-from doorstep.simulation import Simulation
+from doorstep.events.envelope import Envelope, decode
+from doorstep.infra.clock import SimulatedClock
+from doorstep.kernel import http
+from doorstep.kernel.runtime import Running
+from doorstep_demo.portfolio import BANK_ZONE, Portfolio
+from doorstep_demo.run import FILE_ARRIVES, START, Town
+from doorstep_demo.world import ListeningGateway
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -82,7 +82,7 @@ class Story:
 
     async def timeline(self, case_id: str) -> dict[str, Any]:
         """The audit's timeline of a case, as its API shows it to a viewer."""
-        api = app.build(self.doorstep.services, self.doorstep.access, drive=False)
+        api = http.build(self.doorstep.services, self.doorstep.access, drive=False)
         headers = {"authorization": f"Bearer {self.doorstep.token('reader', 'viewer')}"}
         async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://doorstep") as client:
             answer = await client.get(f"/audit/cases/{case_id}/timeline", params={"lang": "en"}, headers=headers)

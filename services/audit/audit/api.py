@@ -6,9 +6,9 @@ from typing import Annotated
 from urllib.parse import parse_qs, quote
 
 import msgspec
-from doorstep.access import Compliance, Principal, Viewer
-from doorstep.events.common import Language
-from doorstep.service import Runtime
+from doorstep.events.values import Language
+from doorstep.infra.access import Compliance, Principal, Viewer
+from doorstep.kernel.service import Runtime
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import get_args
 
-from doorstep.events.common import Decision
 from doorstep.events.kernel import ArtifactKind
 from doorstep.events.registry import Event
+from doorstep.events.values import Decision
 
 from audit.entry import Entry
 

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 import msgspec
 import typer
-from doorstep import local
-from doorstep.clock import SystemClock
-from doorstep.events.common import Language
+from doorstep.app import local
+from doorstep.events.values import Language
+from doorstep.infra.clock import SystemClock
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from doorstep.service import Runtime
+from doorstep.kernel.service import Runtime
 
 from audit import views
 

@@ -10,7 +10,6 @@ from datetime import datetime
 from itertools import pairwise
 
 import msgspec
-from doorstep.events.common import Decision
 from doorstep.events.escalation import (
     CaseReevaluated,
     LoanCureRecorded,
@@ -19,6 +18,7 @@ from doorstep.events.escalation import (
     PaymentReversalRecorded,
 )
 from doorstep.events.registry import Event
+from doorstep.events.values import Decision
 
 from audit.entry import Entry
 

@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from doorstep.events.audit import ViolationFound
-from doorstep.events.common import Decision, Verdict
 from doorstep.events.escalation import CaseReevaluated, ContactDenied, SendingSuspended, VisitDenied
 from doorstep.events.kernel import MessageParked
 from doorstep.events.registry import Event
+from doorstep.events.values import Decision, Verdict
 
 from audit.corrections import Corrections, corrections
 from audit.entry import Entry

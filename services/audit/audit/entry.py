@@ -8,10 +8,10 @@ from functools import cache
 from typing import Any, get_args, get_type_hints
 
 import msgspec
-from doorstep import envelope as envelopes
-from doorstep.envelope import Envelope
-from doorstep.events.common import Sealed
+from doorstep.events import envelope as envelopes
+from doorstep.events.envelope import Envelope
 from doorstep.events.registry import Event, UnknownEvent, decode_event
+from doorstep.events.values import Sealed
 
 UNDECODABLE = "undecodable"
 LARGEST = 65_535

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from doorstep.events.registry import AUDIT, PUBLISHED
-from doorstep.service import Runtime, Service, Worker
+from doorstep.kernel.service import Runtime, Service, Worker
 
 from audit.api import api
 from audit.cli import commands

@@ -5,11 +5,11 @@ from itertools import groupby
 from uuid import uuid4
 
 import msgspec
-from doorstep.access import Principal
-from doorstep.decider import Routed, StreamId
-from doorstep.events.common import Borrower, Sealed
-from doorstep.service import Runtime
-from doorstep.vault import Erased, Tampered, Vault
+from doorstep.events.values import Borrower, Sealed
+from doorstep.infra.access import Principal
+from doorstep.infra.vault import Erased, Tampered, Vault
+from doorstep.kernel.decider import Routed, StreamId
+from doorstep.kernel.service import Runtime
 
 from audit.domain import Line, Timeline
 from audit.entry import sealed_in

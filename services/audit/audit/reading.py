@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import assert_never
 
 import msgspec
-from doorstep.decider import Decider, Refused
 from doorstep.events.audit import EvidenceExported, PersonalDataOpened
+from doorstep.kernel.decider import Decider, Refused
 
 Recorded = PersonalDataOpened | EvidenceExported
 

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import msgspec
 from doorstep.bus.interface import Record
-from doorstep.clock import Clock
 from doorstep.events.audit import CheckpointSigned
 from doorstep.events.kernel import ArtifactPublished
+from doorstep.infra.clock import Clock
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 

@@ -5,14 +5,15 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from audit.main import service
-from audit.testing import START, Browser
-from doorstep import database
-from doorstep.access import Issuer, private_key
 from doorstep.bus.postgres import PostgresBus
-from doorstep.clock import SimulatedClock
-from doorstep.runtime import Running
-from doorstep.settings import Settings
+from doorstep.infra import database
+from doorstep.infra.access import Issuer, private_key
+from doorstep.infra.clock import SimulatedClock
+from doorstep.infra.settings import Settings
+from doorstep.kernel.runtime import Running
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tests.support.audit import START, Browser
 
 ISSUER = Issuer.generate()
 

@@ -6,17 +6,18 @@ import pytest
 from audit import views
 from audit.artifacts import cited
 from audit.entry import Entry
-from audit.testing import START, Story, decision, example, records
 from audit.views import absorb
-from doorstep.artifacts import DECIDER, Publish
-from doorstep.clock import SimulatedClock
-from doorstep.events.common import Decision, PackRef, StrategyRef
 from doorstep.events.escalation import CaseOpened, ContactDenied, VisitPermitted
 from doorstep.events.reminder import ContactStarted
+from doorstep.events.values import Decision, PackRef, StrategyRef
 from doorstep.events.visits import NoticeStarted
-from doorstep.runtime import Running
-from doorstep.testing import given
+from doorstep.infra.clock import SimulatedClock
+from doorstep.kernel.artifacts import DECIDER, Publish
+from doorstep.kernel.runtime import Running
 from msgspec.structs import replace
+
+from tests.support.audit import START, Story, decision, example, records
+from tests.support.given import given
 
 RULES = Publish("contact-rules", "cn", "2026.1", '{"id":"cn"}', 1827, "cn/records: somebody")
 GRAPH = Publish("strategy", "default", None, '{"nodes":[]}')

@@ -15,10 +15,6 @@ from audit.asking import NotYet
 from audit.entry import Entry
 from audit.main import service
 from audit.shown.present import ShownTimeline, present
-from audit.testing import START, Story, decision, example, records
-from doorstep import database
-from doorstep.clock import Clock, SimulatedClock, SystemClock
-from doorstep.events.common import Money
 from doorstep.events.escalation import (
     CaseAssessed,
     CaseReevaluated,
@@ -30,7 +26,12 @@ from doorstep.events.escalation import (
 )
 from doorstep.events.registry import Event
 from doorstep.events.reminder import ContactScheduled
+from doorstep.events.values import Money
+from doorstep.infra import database
+from doorstep.infra.clock import Clock, SimulatedClock, SystemClock
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tests.support.audit import START, Story, decision, example, records
 
 STEP = timedelta(microseconds=1)
 CASES = ("asked", "other")

@@ -12,12 +12,9 @@ import pytest
 from audit import cli, views
 from audit.domain import timeline
 from audit.shown.present import present
-from audit.testing import START, Browser, Story, decision, example, records
 from audit.views import absorb
 from doorstep.bus.interface import Outgoing, Partition, Record
-from doorstep.clock import SimulatedClock
 from doorstep.events.audit import PersonalDataOpened
-from doorstep.events.common import Borrower, Override, PackRef, StrategyRef, Verdict
 from doorstep.events.escalation import (
     CaseCured,
     CaseOpened,
@@ -31,13 +28,17 @@ from doorstep.events.escalation import (
     ShadowSet,
 )
 from doorstep.events.registry import LOANS
+from doorstep.events.values import Borrower, Override, PackRef, StrategyRef, Verdict
 from doorstep.events.visits import AgentRegistered
-from doorstep.runtime import Running
+from doorstep.infra.clock import SimulatedClock
+from doorstep.kernel.runtime import Running
 from rich.console import Console
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner, Result
+
+from tests.support.audit import START, Browser, Story, decision, example, records
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 LATER = START + timedelta(days=400)

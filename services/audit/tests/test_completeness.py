@@ -7,13 +7,14 @@ from typing import cast
 import pytest
 from audit import views
 from audit.completeness import EVERY, Completeness
-from audit.testing import START, Browser, Story, example, records
-from doorstep.clock import SimulatedClock
 from doorstep.events.escalation import CaseCured
-from doorstep.runtime import Running
-from doorstep.service import Runtime
-from doorstep.telemetry import Telemetry
+from doorstep.infra.clock import SimulatedClock
+from doorstep.infra.telemetry import Telemetry
+from doorstep.kernel.runtime import Running
+from doorstep.kernel.service import Runtime
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tests.support.audit import START, Browser, Story, example, records
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

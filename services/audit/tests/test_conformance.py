@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from audit.conformance import watch as conformance
-from audit.conformance.report import Terms
-from audit.conformance.testing import RIGHT, WRONG, Dump
+from conformance import watch as conformance
+from conformance.report import Terms
+
+from tests.support.conformance import RIGHT, WRONG, Dump
 
 
 def rules(dump: Dump) -> set[str]:
@@ -224,7 +225,7 @@ def test_it_imports_nothing_but_the_standard_library_and_calendars() -> None:
     allowed = {*sys.stdlib_module_names, "holidays", "chinese_calendar"}
     for module in package.glob("*.py"):
         for name in imported(ast.parse(module.read_text(encoding="utf-8"))):
-            assert name.startswith("audit.conformance") or name.partition(".")[0] in allowed, (module.name, name)
+            assert name.startswith("conformance") or name.partition(".")[0] in allowed, (module.name, name)
 
 
 def imported(tree: ast.Module) -> Iterator[str]:

@@ -9,7 +9,6 @@ from audit import cli
 from audit.domain import Line, timeline
 from audit.shown.pdf import FONT, pdf
 from audit.shown.present import ShownLine, notes, present
-from audit.testing import START, Story, decision, example
 from doorstep.events.escalation import (
     CaseReevaluated,
     ContactDenied,
@@ -19,6 +18,8 @@ from doorstep.events.escalation import (
     PaymentReversalRecorded,
 )
 from rich.console import Console
+
+from tests.support.audit import START, Story, decision, example
 
 HOUR = timedelta(hours=1)
 FACT: LoanOverdueRecorded = msgspec.structs.replace(

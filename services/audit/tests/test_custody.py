@@ -16,10 +16,7 @@ from audit.custody.orders import (
     custody,
     known,
 )
-from audit.testing import START, Story, example
-from doorstep.decider import Refused
 from doorstep.events.audit import ErasureCompleted, ErasureOrdered, LegalHoldLifted, LegalHoldPlaced
-from doorstep.events.common import Money
 from doorstep.events.escalation import (
     CaseCured,
     CaseOpened,
@@ -29,7 +26,11 @@ from doorstep.events.escalation import (
     LoanOverdueRecorded,
 )
 from doorstep.events.kernel import MessageParked, MessageReleased
-from doorstep.testing import given
+from doorstep.events.values import Money
+from doorstep.kernel.decider import Refused
+
+from tests.support.audit import START, Story, example
+from tests.support.given import given
 
 CURED = Known(ended=START)
 ERASE = Erase("erasure-1", by="wang.li", reason="asked by letter", known=CURED)

@@ -9,10 +9,7 @@ from audit.disputes import Dispute, DisputeList, listed
 from audit.domain import timeline
 from audit.order import causal_order
 from audit.shown.present import dispute_in_a_line, present
-from audit.testing import START, Browser, Story, example, records
 from audit.views import absorb, last_absorbed
-from doorstep.clock import SimulatedClock
-from doorstep.events.common import Language
 from doorstep.events.escalation import (
     CaseOpened,
     ContactDenied,
@@ -22,7 +19,11 @@ from doorstep.events.escalation import (
     DisputeOpened,
     DisputeOverdue,
 )
-from doorstep.runtime import Running
+from doorstep.events.values import Language
+from doorstep.infra.clock import SimulatedClock
+from doorstep.kernel.runtime import Running
+
+from tests.support.audit import START, Browser, Story, example, records
 
 DAY = timedelta(days=1)
 ANSWERED = DisputeAnswered(dispute_id="d1", answer_id="a1", by="chen")

@@ -16,14 +16,8 @@ from audit.custody.orders import Kept, Ordered
 from audit.domain import timeline
 from audit.main import service
 from audit.opening import ERASED, open_personal
-from audit.testing import START, Story, decision, example, records
-from doorstep import app, database, failpoints, parking
-from doorstep.access import Access, Issuer, Principal, Role
 from doorstep.bus.postgres import PostgresBus
-from doorstep.clock import SimulatedClock
-from doorstep.decider import NO_TENANT
 from doorstep.events.audit import ErasureOrdered
-from doorstep.events.common import PackRef, Sealed
 from doorstep.events.escalation import (
     CaseCured,
     CaseOpened,
@@ -32,11 +26,19 @@ from doorstep.events.escalation import (
     LoanOverdueRecorded,
 )
 from doorstep.events.kernel import ArtifactPublished
-from doorstep.runtime import Running
-from doorstep.settings import Settings
-from doorstep.vault import CACHE_FOR, Erased
+from doorstep.events.values import PackRef, Sealed
+from doorstep.infra import database, failpoints
+from doorstep.infra.access import Access, Issuer, Principal, Role
+from doorstep.infra.clock import SimulatedClock
+from doorstep.infra.settings import Settings
+from doorstep.infra.vault import CACHE_FOR, Erased
+from doorstep.kernel import http, parking
+from doorstep.kernel.decider import NO_TENANT
+from doorstep.kernel.runtime import Running
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tests.support.audit import START, Story, decision, example, records
 
 ISSUER = Issuer.generate()
 ERASING = replace(service, workers=lambda runtime: [Retention(runtime), KeyRetention(runtime)])
@@ -124,7 +126,7 @@ class Archive:
         return (await self.running.vault.seal([(self.case_id, plain.encode())]))[0]
 
     async def ask(self, path: str, role: Role = "compliance", **body: Any) -> httpx.Response:
-        transport = httpx.ASGITransport(app.build([self.running], Access(ISSUER.public_key), drive=False))
+        transport = httpx.ASGITransport(http.build([self.running], Access(ISSUER.public_key), drive=False))
         headers = {"authorization": f"Bearer {ISSUER.token('wang.li', role, datetime.now(UTC))}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://audit.test") as client:
             return await client.post(path, headers=headers, json=body)

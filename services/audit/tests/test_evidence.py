@@ -20,7 +20,6 @@ from audit.log.cosigning import Cosigner, fresh_key
 from audit.log.merkle import WIDTH, inclusion_proof, root
 from audit.log.notes import Signer
 from audit.shown.present import present
-from audit.testing import START, Story, decision, example, with_cryptography_alone
 from audit.verifier import (
     Checkpoint,
     Manifest,
@@ -34,10 +33,12 @@ from audit.verifier import (
     summary,
     unpack,
 )
-from doorstep.access import private_key
-from doorstep.events.common import PackRef, StrategyRef
 from doorstep.events.escalation import CaseCured, CaseOpened, ContactDenied
 from doorstep.events.kernel import ArtifactKind, ArtifactPublished
+from doorstep.events.values import PackRef, StrategyRef
+from doorstep.infra.access import private_key
+
+from tests.support.audit import START, Story, decision, example, with_cryptography_alone
 
 LOG = Signer.from_pem("bank.example/log", private_key())
 OTHER = Signer.from_pem("bank.example/log", private_key())

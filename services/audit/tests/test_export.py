@@ -14,18 +14,19 @@ from audit.evidence.export import Wanted, export
 from audit.log.keeper import signer
 from audit.log.notes import Signer
 from audit.main import service
-from audit.testing import START, Browser, Story, example, records
 from audit.verifier import Wrong, check, unpack
 from audit.views import absorb
-from doorstep import database
-from doorstep.access import Issuer, Principal, private_key
 from doorstep.bus.postgres import PostgresBus
-from doorstep.clock import SimulatedClock
-from doorstep.events.common import Borrower
 from doorstep.events.escalation import CaseCured, CaseOpened, LoanOverdueRecorded
-from doorstep.runtime import Running
-from doorstep.settings import Settings
+from doorstep.events.values import Borrower
+from doorstep.infra import database
+from doorstep.infra.access import Issuer, Principal, private_key
+from doorstep.infra.clock import SimulatedClock
+from doorstep.infra.settings import Settings
+from doorstep.kernel.runtime import Running
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tests.support.audit import START, Browser, Story, example, records
 
 ISSUER = Issuer.generate()
 NAME = "王小明"

@@ -15,18 +15,19 @@ from audit.log.head import Head, Sign
 from audit.log.keeper import Exists, Keeper, NoLog
 from audit.log.notes import WrongKey
 from audit.log.paths import is_open, is_part, tile_path
-from audit.log.testing import ORIGIN, STEPS, Audit, NewDatabase, fresh, started, value, values
 from audit.log.verify import verify
-from audit.testing import START
 from audit.verifier import Wrong
-from doorstep import failpoints
-from doorstep.clock import SimulatedClock
-from doorstep.decider import Refused
 from doorstep.events.audit import CheckpointSigned
 from doorstep.events.registry import AUDIT
-from doorstep.testing import given
+from doorstep.infra import failpoints
+from doorstep.infra.clock import SimulatedClock
+from doorstep.kernel.decider import Refused
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tests.support.audit import START
+from tests.support.audit_log import ORIGIN, STEPS, Audit, NewDatabase, fresh, started, value, values
+from tests.support.given import given
 
 
 @pytest.fixture

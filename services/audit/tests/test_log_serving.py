@@ -11,13 +11,14 @@ from audit.log.folder import Broken, Folder
 from audit.log.merkle import inclusion_proof
 from audit.log.paths import tile_path
 from audit.log.scrub import Scrubber, slice_
-from audit.log.testing import Audit, NewDatabase, entries_of, fresh, started, values
 from audit.log.verify import verify
 from audit.verifier import Proof, VerifierKey, open_checkpoint
-from doorstep.access import Access, Issuer, Role
-from doorstep.clock import SimulatedClock
+from doorstep.infra.access import Access, Issuer, Role
+from doorstep.infra.clock import SimulatedClock
 from fastapi import APIRouter, FastAPI
 from sqlalchemy import text
+
+from tests.support.audit_log import Audit, NewDatabase, entries_of, fresh, started, values
 
 ISSUER = Issuer.generate()
 

@@ -9,23 +9,24 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from audit import views
-from audit.conformance.report import Violation
-from audit.conformance.testing import RIGHT, WRONG, Dump
 from audit.monitor import views as monitored
 from audit.monitor.violations import Report, violation_id, violations
 from audit.monitor.worker import Monitor
-from doorstep import database
+from conformance.report import Violation
 from doorstep.bus.interface import Outgoing, Partition, Record
 from doorstep.bus.postgres import PostgresBus
-from doorstep.clock import SimulatedClock
 from doorstep.events.audit import ViolationFound
 from doorstep.events.registry import AUDIT, ESCALATION
-from doorstep.runtime import Running
-from doorstep.service import Service
-from doorstep.settings import Settings
-from doorstep.testing import given
+from doorstep.infra import database
+from doorstep.infra.clock import SimulatedClock
+from doorstep.infra.settings import Settings
+from doorstep.kernel.runtime import Running
+from doorstep.kernel.service import Service
 from prometheus_client import generate_latest
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tests.support.conformance import RIGHT, WRONG, Dump
+from tests.support.given import given
 
 NewDatabase = Callable[..., Awaitable[AsyncEngine]]
 LONDON = ZoneInfo("Europe/London")

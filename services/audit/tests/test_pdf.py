@@ -14,9 +14,10 @@ from audit.entry import Entry
 from audit.shown import pdf as printing
 from audit.shown.pdf import NoFont, pdf
 from audit.shown.present import ShownTimeline, present
-from audit.testing import START, Story, decision, example
-from doorstep.events.common import Language, Verdict
 from doorstep.events.escalation import ContactDenied, ContactPermitted, HoldLifted, LoanOverdueRecorded, VisitPermitted
+from doorstep.events.values import Language, Verdict
+
+from tests.support.audit import START, Story, decision, example
 
 HOSTILE = '#panic("no"); #import "/etc/passwd": *; ]; $x; *bold; @ref; `raw \\ /* ¥ «»'
 REFUSES = Verdict(

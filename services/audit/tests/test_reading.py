@@ -4,10 +4,11 @@ from dataclasses import asdict, replace
 
 import pytest
 from audit.reading import Export, Open, reading
-from audit.testing import START
-from doorstep.decider import Refused
 from doorstep.events.audit import EvidenceExported, PersonalDataOpened
-from doorstep.testing import given
+from doorstep.kernel.decider import Refused
+
+from tests.support.audit import START
+from tests.support.given import given
 
 OPEN = Open(by="wang.li", role="compliance", reason="complaint 17")
 OPENED = PersonalDataOpened(by="wang.li", role="compliance", reason="complaint 17")

@@ -10,8 +10,6 @@ from audit.shown.figures import closed_values, instant
 from audit.shown.labels import LABELS
 from audit.shown.sentences import SENTENCES, gap_sentence, sentence
 from audit.shown.words import REASONS, STAGES, WEEKDAYS, WORDS
-from audit.testing import START, Story, decision, example
-from doorstep.events.common import Language, Verdict
 from doorstep.events.escalation import (
     BlockRecorded,
     CaseAssigned,
@@ -31,6 +29,9 @@ from doorstep.events.escalation import (
     VisitPermitted,
 )
 from doorstep.events.registry import Event, known
+from doorstep.events.values import Language, Verdict
+
+from tests.support.audit import START, Story, decision, example
 
 TYPES = sorted(name for name in known() if name.startswith("doorstep."))
 """Other tests in the same process may have registered events of their own."""

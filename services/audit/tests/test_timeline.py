@@ -9,8 +9,6 @@ import pytest
 from audit.domain import Gap, Line, kind_of, timeline
 from audit.entry import Entry, read_envelope, sealed_in
 from audit.shown.present import present
-from audit.testing import HIDDEN, START, Story, decision, example
-from doorstep.events.common import Money, Override, PackRef, StrategyRef, Verdict
 from doorstep.events.escalation import (
     CaseCured,
     CaseReevaluated,
@@ -24,9 +22,12 @@ from doorstep.events.escalation import (
 )
 from doorstep.events.registry import known
 from doorstep.events.reminder import ContactScheduled, ContactSent, ContactStarted
+from doorstep.events.values import Money, Override, PackRef, StrategyRef, Verdict
 from doorstep.events.visits import VisitNoticed
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.support.audit import HIDDEN, START, Story, decision, example
 
 DAY = timedelta(days=1)
 BROKEN = PromiseBroken(promise_id="p")

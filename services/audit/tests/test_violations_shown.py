@@ -7,15 +7,16 @@ from audit.cli import table
 from audit.domain import Line, timeline
 from audit.monitor.violations import violation_id
 from audit.shown.present import notes, present
-from audit.testing import START, Browser, Story, records
 from audit.views import absorb
-from doorstep.clock import SimulatedClock
 from doorstep.events.audit import ViolationFound
-from doorstep.events.common import Language
 from doorstep.events.escalation import CaseOpened
 from doorstep.events.reminder import ContactSent
-from doorstep.runtime import Running
+from doorstep.events.values import Language
+from doorstep.infra.clock import SimulatedClock
+from doorstep.kernel.runtime import Running
 from rich.console import Console
+
+from tests.support.audit import START, Browser, Story, records
 
 SENT = ContactSent(permit_id="p", channel="sms", provider="file", provider_message_id="m", rendered_mac="x")
 REASONS: dict[Language, str] = {

@@ -17,10 +17,10 @@ from audit.log.witness_folder import Broken, WitnessFolder, hashed
 from audit.log.witness_server import Notary, app
 from audit.verifier import EMPTY_ROOT, HASH_SIZE, Checkpoint, Note, VerifierKey, Wrong, leaf_hash
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from doorstep import failpoints
-from doorstep.cli import app as doorstep
-from doorstep.clock import SimulatedClock
-from doorstep.settings import Settings, WrongSettings
+from doorstep.app.cli import app as doorstep
+from doorstep.infra import failpoints
+from doorstep.infra.clock import SimulatedClock
+from doorstep.infra.settings import Settings, WrongSettings
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner

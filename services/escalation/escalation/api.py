@@ -5,9 +5,6 @@ from datetime import time
 from typing import Annotated, Any, Literal, Self
 
 import msgspec
-from doorstep.access import Compliance, Operator, Principal, Viewer
-from doorstep.decider import Refused, Routed, Unknown
-from doorstep.events.common import Language, Sealed
 from doorstep.events.escalation import (
     ConsentKind,
     Contested,
@@ -17,7 +14,10 @@ from doorstep.events.escalation import (
     Purpose,
     Way,
 )
-from doorstep.service import Runtime
+from doorstep.events.values import Language, Sealed
+from doorstep.infra.access import Compliance, Operator, Principal, Viewer
+from doorstep.kernel.decider import Refused, Routed, Unknown
+from doorstep.kernel.service import Runtime
 from fastapi import APIRouter, Header, HTTPException
 from pydantic import AwareDatetime, Base64Bytes, BaseModel, ConfigDict, Field, model_validator
 

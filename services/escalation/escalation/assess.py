@@ -8,9 +8,9 @@ from itertools import cycle, islice
 from zoneinfo import ZoneInfo
 
 import msgspec
-from doorstep.envelope import derived_id
 from doorstep.events import escalation as e
-from doorstep.events.common import Decision, Inputs, Money, Span, Verdict, Windows
+from doorstep.events.envelope import derived_id
+from doorstep.events.values import Decision, Inputs, Money, Span, Verdict, Windows
 
 from escalation import guards
 from escalation.case import STAGES, Case, Event, Permit, cancellations, total

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 from doorstep.events import escalation as e
-from doorstep.events.common import Language, Money, Sealed
+from doorstep.events.values import Language, Money, Sealed
 
 STAGES = ("none", "early", "middle", "late")
 

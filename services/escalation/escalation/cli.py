@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import msgspec
 import typer
-from doorstep import local, memory
-from doorstep.embedded import policy_folder
-from doorstep.envelope import Envelope, decode
-from doorstep.events.common import Language
+from doorstep.app import local
+from doorstep.app.embedded import policy_folder
+from doorstep.events.envelope import Envelope, decode
+from doorstep.events.values import Language
+from doorstep.infra import gc_tuning
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -130,7 +131,7 @@ def _with_tenants(base: Path | None, packs: Path | None, tenants: Path) -> Polic
 
 
 async def _backtest(policies: Policies, span: Span, tenant: str | None, examples: int, folder: Path) -> Report:
-    memory.collect_rarely()
+    gc_tuning.collect_rarely()
     replay = Replay(policies, span, perf_counter)
     async with local.reading("escalation", folder) as engine, engine.connect() as connection:
         with _progress() as progress:

@@ -5,9 +5,9 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Literal
 
-from doorstep.decider import Wake
 from doorstep.events import escalation as e
-from doorstep.events.common import Sealed
+from doorstep.events.values import Sealed
+from doorstep.kernel.decider import Wake
 
 from escalation.case import Fact
 

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from doorstep.decider import StreamId, Wake
 from doorstep.events import escalation as e
 from doorstep.events.registry import Event
+from doorstep.kernel.decider import StreamId, Wake
 from msgspec.structs import replace
 
 from escalation.case import CONTACT_FINALITY, VISIT_FINALITY, WENT
@@ -60,7 +60,7 @@ class Advised:
 
 
 class Counsel:
-    """The counsel of cases, and of the tenants whose reins they feel (see doorstep.service.Counsel)."""
+    """The counsel of cases, and of the tenants whose reins they feel (see doorstep.kernel.service.Counsel)."""
 
     tally_type: Any = Tally
     initial = None

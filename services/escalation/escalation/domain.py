@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import assert_never
 
-from doorstep.decider import Decider, Wake
 from doorstep.events import escalation as e
-from doorstep.windows import next_quarter
+from doorstep.kernel.decider import Decider, Wake
+from doorstep.messaging.windows import next_quarter
 from msgspec.structs import replace
 
 from escalation.assess import assess

@@ -6,10 +6,10 @@ reads the same years later, whatever is in force by then.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from doorstep.envelope import Envelope
 from doorstep.events import escalation as e
-from doorstep.events.common import Decision, Inputs, Language, Verdict
+from doorstep.events.envelope import Envelope
 from doorstep.events.registry import decode_event
+from doorstep.events.values import Decision, Inputs, Language, Verdict
 
 from escalation import phrases
 from escalation.hindsight.differences import Change

@@ -6,7 +6,7 @@ from typing import TypeVar, assert_never
 
 import msgspec
 from doorstep.events import escalation as e
-from doorstep.events.common import Decision
+from doorstep.events.values import Decision
 from msgspec.structs import replace
 
 from escalation.case import (

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 
-from doorstep.events.common import Verdict
 from doorstep.events.escalation import Purpose, Way
+from doorstep.events.values import Verdict
 
 from escalation.case import Case
 from escalation.contact_rules.rules import zones_of

@@ -9,13 +9,13 @@ from datetime import date, datetime, timedelta
 
 import msgspec
 from doorstep.bus.interface import Record
-from doorstep.decider import Routed
 from doorstep.events import escalation as e
 from doorstep.events import intake
-from doorstep.events.common import Sealed
-from doorstep.sending import e164
-from doorstep.service import Runtime, Translated, Unreadable
-from doorstep.vault import Erased
+from doorstep.events.values import Sealed
+from doorstep.infra.vault import Erased
+from doorstep.kernel.decider import Routed
+from doorstep.kernel.service import Runtime, Translated, Unreadable
+from doorstep.messaging.delivery import e164
 from sqlalchemy import text
 
 from escalation.case import Fact

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from doorstep.events import escalation as e
-from doorstep.events.common import Money, Override, PackRef
+from doorstep.events.values import Money, Override, PackRef
 
 from escalation.case import Case, Event, Permit
 from escalation.contact_rules import rules

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from doorstep.artifacts import Publish
 from doorstep.events.registry import AUDIT, ESCALATION, INTAKE, REMINDER, VISITS
-from doorstep.service import Runtime, Service
-from doorstep.settings import Settings, WrongSettings
+from doorstep.infra.settings import Settings, WrongSettings
+from doorstep.kernel.artifacts import Publish
+from doorstep.kernel.service import Runtime, Service
 
 from escalation import tenant
 from escalation.api import api

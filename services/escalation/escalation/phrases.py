@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from doorstep.events.common import Language
+from doorstep.events.values import Language
 
 INDEX: Mapping[Language, int] = {"zh-CN": 0, "en": 1}
 

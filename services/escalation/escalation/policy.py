@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import msgspec
 import yaml
 from babel.core import get_global
-from doorstep.artifacts import Publish
+from doorstep.kernel.artifacts import Publish
 
 from escalation.contact_rules import pack
 from escalation.contact_rules.pack import InvalidPolicy, Pack, Problem

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
-from doorstep.decider import Routed, StreamId
-from doorstep.envelope import Envelope
 from doorstep.events import kernel, reminder, visits
+from doorstep.events.envelope import Envelope
 from doorstep.events.escalation import HoldKind
 from doorstep.events.registry import Event
+from doorstep.kernel.decider import Routed, StreamId
 
 from escalation.commands import (
     OpenDispute,

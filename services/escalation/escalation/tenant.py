@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import TypeVar, assert_never
 
 import msgspec
-from doorstep.decider import Decider, Refused, StreamId
 from doorstep.events.escalation import RampSet, SendingAllowed, SendingStopped, ShadowSet, Way
+from doorstep.kernel.decider import Decider, Refused, StreamId
 
 CATEGORY = "tenant"
 EVERY_WAY = "*"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from doorstep.envelope import Envelope, decode
+from doorstep.events.envelope import Envelope, decode
 from doorstep.events.escalation import (
     ContactDenied,
     ContactPermitted,
@@ -13,7 +13,7 @@ from doorstep.events.escalation import (
     VisitDenied,
     VisitPermitted,
 )
-from doorstep.service import Committed
+from doorstep.kernel.service import Committed
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 

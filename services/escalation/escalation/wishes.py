@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from doorstep.decider import Refused
 from doorstep.events import escalation as e
-from doorstep.windows import next_quarter
+from doorstep.kernel.decider import Refused
+from doorstep.messaging.windows import next_quarter
 
 from escalation.case import Block, Case, Event, Wanted, cancellations
 from escalation.commands import (

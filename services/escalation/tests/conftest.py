@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from doorstep import database
+from doorstep.app.embedded import Secrets
 from doorstep.bus.postgres import PostgresBus
-from doorstep.clock import SimulatedClock
-from doorstep.embedded import Secrets
-from doorstep.gateway import FileGateway
-from doorstep.runtime import Running
-from doorstep.settings import Settings
+from doorstep.infra import database
+from doorstep.infra.clock import SimulatedClock
+from doorstep.infra.settings import Settings
+from doorstep.kernel.runtime import Running
+from doorstep.messaging.gateway import FileGateway
 from escalation.main import service
-from escalation.testing import at
+
+from tests.support.escalation import at
 
 
 @pytest.fixture

@@ -7,14 +7,15 @@ from typing import get_args
 
 import httpx
 import pytest
-from doorstep.access import Access, Issuer, Role
-from doorstep.app import build
-from doorstep.clock import SimulatedClock
-from doorstep.decider import Routed
-from doorstep.runtime import Running
+from doorstep.infra.access import Access, Issuer, Role
+from doorstep.infra.clock import SimulatedClock
+from doorstep.kernel.decider import Routed
+from doorstep.kernel.http import build
+from doorstep.kernel.runtime import Running
 from escalation.commands import RecordFact
 from escalation.react import case_stream
-from escalation.testing import at, overdue
+
+from tests.support.escalation import at, overdue
 
 ISSUER = Issuer.generate()
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from time import perf_counter
 
 import pytest
-from doorstep.demo.run import staged
 from doorstep.events import escalation as e
-from doorstep.events.common import Sealed
+from doorstep.events.values import Sealed
+from doorstep_demo.run import staged
 from escalation.case import Fact
 from escalation.cli import another, history
 from escalation.commands import (
@@ -37,8 +37,9 @@ from escalation.hindsight.recorded import Look, Refusal, Row
 from escalation.hindsight.recording import Recording
 from escalation.next_step import strategy
 from escalation.policy import Policies, builtin
-from escalation.testing import at, cured, day, overdue, paid
 from msgspec.structs import replace
+
+from tests.support.escalation import at, cured, day, overdue, paid
 
 DAYS = 110
 CASES = ("ann", "bo", "cy", "di")

@@ -5,10 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from doorstep.decider import Refused
 from doorstep.events import escalation as e
-from doorstep.events.common import Money
-from doorstep.testing import Given, Happened, given
+from doorstep.events.values import Money
+from doorstep.kernel.decider import Refused
 from escalation.commands import (
     ApproveOverride,
     Assign,
@@ -27,7 +26,9 @@ from escalation.commands import (
     WithdrawConsent,
 )
 from escalation.domain import wake_at
-from escalation.testing import CASE, at, cured, day, overdue, paid, reversal, told, until, woken
+
+from tests.support.escalation import CASE, at, cured, day, overdue, paid, reversal, told, until, woken
+from tests.support.given import Given, Happened, given
 
 
 def opened(**changes: Any) -> Happened:

@@ -9,16 +9,16 @@ from typing import Any
 
 import msgspec
 import pytest
-from doorstep import database
+from doorstep.app.embedded import Secrets
 from doorstep.bus.postgres import PostgresBus
-from doorstep.clock import SimulatedClock
-from doorstep.decider import Routed, StreamId, Wake
-from doorstep.embedded import Secrets
 from doorstep.events import escalation as e
-from doorstep.events.common import Sealed
-from doorstep.gateway import FileGateway
-from doorstep.runtime import Running
-from doorstep.settings import Settings
+from doorstep.events.values import Sealed
+from doorstep.infra import database
+from doorstep.infra.clock import SimulatedClock
+from doorstep.infra.settings import Settings
+from doorstep.kernel.decider import Routed, StreamId, Wake
+from doorstep.kernel.runtime import Running
+from doorstep.messaging.gateway import FileGateway
 from escalation import tenant
 from escalation.case import Case
 from escalation.commands import LiftHold, RecordContactOutcome, RecordFact
@@ -27,8 +27,9 @@ from escalation.counsel import Advised, Counsel, Place, Reins
 from escalation.main import service
 from escalation.policy import Policies
 from escalation.react import case_stream
-from escalation.testing import at, overdue, told, woken
 from sqlalchemy import text
+
+from tests.support.escalation import at, overdue, told, woken
 
 COUNSEL = Counsel(Policies())
 CASE_1 = StreamId("case", "case-1", "case-1", "acme")
@@ -111,7 +112,7 @@ def test_the_notice_of_a_visit_counts_as_a_message() -> None:
 
 def permitted_visit() -> e.VisitPermitted:
     """Of a case far overdue."""
-    from escalation.testing import until
+    from tests.support.escalation import until
 
     case = until(told(overdue(1, dpd=90), now=at(2)), at(40))
     found = [permit for permit in case.state.ledger if permit.way == "visit"]

@@ -10,16 +10,15 @@ from typing import Any
 
 import httpx
 import pytest
-from doorstep.access import Access, Issuer, Role
-from doorstep.app import build
-from doorstep.clock import SimulatedClock
-from doorstep.decider import Refused, Routed
-from doorstep.envelope import decode
 from doorstep.events import escalation as e
-from doorstep.events.common import Sealed
+from doorstep.events.envelope import decode
 from doorstep.events.registry import decode_event
-from doorstep.runtime import Running
-from doorstep.testing import Given, Happened
+from doorstep.events.values import Sealed
+from doorstep.infra.access import Access, Issuer, Role
+from doorstep.infra.clock import SimulatedClock
+from doorstep.kernel.decider import Refused, Routed
+from doorstep.kernel.http import build
+from doorstep.kernel.runtime import Running
 from escalation.commands import (
     AnswerDispute,
     AttachToDispute,
@@ -35,8 +34,10 @@ from escalation.domain import wake_at
 from escalation.hindsight.recorded import command as command_of
 from escalation.policy import Policy, Terms
 from escalation.react import case_stream
-from escalation.testing import PATIENT, advised_by, at, cured, overdue, told, until, woken
 from sqlalchemy import text
+
+from tests.support.escalation import PATIENT, advised_by, at, cured, overdue, told, until, woken
+from tests.support.given import Given, Happened
 
 NOON = at(2, "12:00")
 OPEN = OpenDispute("d1", "amount", "chen")

@@ -6,10 +6,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from doorstep.decider import Refused, Wake
 from doorstep.events import escalation as e
-from doorstep.events.common import Money
-from doorstep.testing import Given, Happened
+from doorstep.events.values import Money
+from doorstep.kernel.decider import Refused, Wake
 from escalation.commands import (
     LiftHold,
     PlaceHold,
@@ -21,7 +20,9 @@ from escalation.commands import (
     SuspendSending,
 )
 from escalation.domain import wake_at
-from escalation.testing import CASE, at, cured, day, overdue, paid, told, until, woken
+
+from tests.support.escalation import CASE, at, cured, day, overdue, paid, told, until, woken
+from tests.support.given import Given, Happened
 
 
 def opened(**changes: Any) -> Happened:

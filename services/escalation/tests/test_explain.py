@@ -9,12 +9,12 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
-from doorstep.decider import Routed
-from doorstep.envelope import Envelope, decode
 from doorstep.events import escalation as e
-from doorstep.events.common import Decision, Override, Verdict
+from doorstep.events.envelope import Envelope, decode
 from doorstep.events.registry import decode_event
-from doorstep.runtime import Running
+from doorstep.events.values import Decision, Override, Verdict
+from doorstep.kernel.decider import Routed
+from doorstep.kernel.runtime import Running
 from escalation import phrases
 from escalation.cli import commands
 from escalation.commands import RecordFact
@@ -23,10 +23,11 @@ from escalation.explain import explain
 from escalation.hindsight.recording import Recording
 from escalation.policy import builtin
 from escalation.react import case_stream
-from escalation.testing import at, overdue
 from msgspec.structs import replace
 from sqlalchemy import text
 from typer.testing import CliRunner
+
+from tests.support.escalation import at, overdue
 
 LANGUAGES = ("zh-CN", "en")
 

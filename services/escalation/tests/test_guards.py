@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 from doorstep.events import escalation as e
-from doorstep.testing import Happened
 from escalation.commands import RecordContactOutcome, RecordFact
 from escalation.counsel import Reins
-from escalation.testing import AS_IT_COMES, advised_by, at, overdue, told, woken
+
+from tests.support.escalation import AS_IT_COMES, advised_by, at, overdue, told, woken
+from tests.support.given import Happened
 
 
 def under(reins: Reins, **changes: Any) -> Happened:

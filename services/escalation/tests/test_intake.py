@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 import pytest
 from doorstep.bus.interface import Outgoing, Partition, Record
-from doorstep.decider import Routed
-from doorstep.envelope import decode
+from doorstep.events.envelope import decode
 from doorstep.events.escalation import LoanCureRecorded, LoanOverdueRecorded, PaymentRecorded
 from doorstep.events.registry import INTAKE
-from doorstep.runtime import Running
-from doorstep.sending import e164
-from doorstep.service import Translated, Unreadable
+from doorstep.kernel.decider import Routed
+from doorstep.kernel.runtime import Running
+from doorstep.kernel.service import Translated, Unreadable
+from doorstep.messaging.delivery import e164
 from escalation.case import Fact
 from escalation.intake import translate
 from sqlalchemy import text

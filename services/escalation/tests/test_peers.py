@@ -3,14 +3,15 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from doorstep.decider import Wake
 from doorstep.events import escalation as e
-from doorstep.events.common import Money
-from doorstep.testing import Given
+from doorstep.events.values import Money
+from doorstep.kernel.decider import Wake
 from escalation.case import Fact
 from escalation.commands import RecordContactOutcome, RecordFact
 from escalation.domain import wake_at
-from escalation.testing import at, cured, day, overdue, paid, told, until, woken
+
+from tests.support.escalation import at, cured, day, overdue, paid, told, until, woken
+from tests.support.given import Given
 
 
 def steps(case: Given, end: int) -> list[str]:

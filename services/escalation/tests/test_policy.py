@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from doorstep.embedded import Embedded, Secrets
-from doorstep.settings import WrongSettings
+from doorstep.app.embedded import Embedded, Secrets
+from doorstep.infra.settings import WrongSettings
 from escalation.contact_rules.pack import InvalidPolicy
 from escalation.main import counsel
 from escalation.policy import Policies, builtin, country_of, describe

@@ -8,10 +8,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from doorstep.decider import Refused, Wake
 from doorstep.events import escalation as e
 from doorstep.events.registry import Event
-from doorstep.testing import Given, given
+from doorstep.kernel.decider import Refused, Wake
 from escalation.commands import (
     AnswerDispute,
     Assign,
@@ -30,10 +29,12 @@ from escalation.commands import (
     SuspendSending,
 )
 from escalation.domain import wake_at
-from escalation.testing import CASE, at, cured, day, overdue, paid, reversal
 from hypothesis import example, settings, target
 from hypothesis import given as for_all
 from hypothesis import strategies as some
+
+from tests.support.escalation import CASE, at, cured, day, overdue, paid, reversal
+from tests.support.given import Given, given
 
 Place = tuple[str | None, str | None, tuple[str, ...]]
 PLACES: list[Place] = [

@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from doorstep.decider import SYSTEM
-from doorstep.envelope import Actor, Envelope
 from doorstep.events import audit, kernel, reminder, visits
-from doorstep.events.common import Sealed
+from doorstep.events.envelope import Actor, Envelope
 from doorstep.events.registry import Event
+from doorstep.events.values import Sealed
+from doorstep.kernel.decider import SYSTEM
 from escalation.commands import (
     OpenDispute,
     PlaceHold,

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from babel.core import get_global
-from doorstep.events.common import Span, Verdict
 from doorstep.events.escalation import HoldKind, Way
+from doorstep.events.values import Span, Verdict
 from escalation.contact_rules.pack import Pack, builtin, load
 from escalation.contact_rules.rules import (
     Asked,

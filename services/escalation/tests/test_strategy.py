@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from doorstep.events.common import Money
 from doorstep.events.escalation import Purpose, Way
+from doorstep.events.values import Money
 from escalation.contact_rules.pack import InvalidPolicy, Problem
 from escalation.next_step import graph as files
 from escalation.next_step import strategy

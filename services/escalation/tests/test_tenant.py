@@ -5,10 +5,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
-from doorstep.decider import Refused
 from doorstep.events.escalation import RampSet, SendingAllowed, SendingStopped, ShadowSet, Way
 from doorstep.events.registry import Event
-from doorstep.testing import Given, given
+from doorstep.kernel.decider import Refused
 from escalation.tenant import (
     DECIDER,
     AllowSending,
@@ -21,6 +20,8 @@ from escalation.tenant import (
 )
 from hypothesis import given as for_all
 from hypothesis import strategies as st
+
+from tests.support.given import Given, given
 
 NOW = datetime(2026, 3, 3, 2, 0, tzinfo=UTC)
 WHY = "the first week"

@@ -4,11 +4,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
-from doorstep.access import Provider, Viewer
-from doorstep.decider import Routed, StreamId
-from doorstep.events.common import Sealed
 from doorstep.events.reminder import ReceiptRecorded, ReplyReceived
-from doorstep.service import Runtime
+from doorstep.events.values import Sealed
+from doorstep.infra.access import Provider, Viewer
+from doorstep.kernel.decider import Routed, StreamId
+from doorstep.kernel.service import Runtime
 from fastapi import APIRouter, Header, HTTPException, Path
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 

@@ -2,10 +2,10 @@
 
 from typing import get_args
 
-from doorstep.artifacts import of_templates
-from doorstep.events.common import Channel, Language
 from doorstep.events.escalation import Purpose
-from doorstep.texts import Template, catalogue
+from doorstep.events.values import Channel, Language
+from doorstep.kernel.artifacts import of_templates
+from doorstep.messaging.templates import Template, catalogue
 
 CATALOGUE = catalogue(
     "reminder",

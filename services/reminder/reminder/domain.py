@@ -10,8 +10,6 @@ from datetime import datetime
 from typing import Literal, assert_never
 
 import msgspec
-from doorstep.decider import Decider, Refused, Wake
-from doorstep.events.common import Channel, Instant
 from doorstep.events.reminder import (
     ContactFailed,
     ContactNotSent,
@@ -24,7 +22,9 @@ from doorstep.events.reminder import (
     ReplyReceived,
     Terms,
 )
-from doorstep.windows import is_open, next_opening
+from doorstep.events.values import Channel, Instant
+from doorstep.kernel.decider import Decider, Refused, Wake
+from doorstep.messaging.windows import is_open, next_opening
 
 from reminder.catalogue import template_for
 

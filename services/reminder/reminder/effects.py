@@ -4,15 +4,15 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from doorstep.decider import StreamId
-from doorstep.events.common import Borrower
 from doorstep.events.registry import Event
 from doorstep.events.reminder import ContactFailed, ContactSent, ContactStarted, ContactUnknown
-from doorstep.gateway import Gateway, Message, Receipt, Unreachable
-from doorstep.sending import Unreadable, deliver, e164, opened, together
-from doorstep.service import Call, Effect, Later, Runtime
-from doorstep.suspension import stops
-from doorstep.texts import plain
+from doorstep.events.values import Borrower
+from doorstep.kernel.decider import StreamId
+from doorstep.kernel.sending_controls import stops
+from doorstep.kernel.service import Call, Effect, Later, Runtime
+from doorstep.messaging.delivery import Unreadable, deliver, e164, opened, together
+from doorstep.messaging.gateway import Gateway, Message, Receipt, Unreachable
+from doorstep.messaging.templates import plain
 
 from reminder.catalogue import template_for
 from reminder.domain import Objection, Outcome, Settle, Started, not_sent, objection

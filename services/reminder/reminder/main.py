@@ -1,7 +1,7 @@
 """Doorstep reminder: carries out permitted contacts."""
 
 from doorstep.events.registry import ESCALATION, REMINDER
-from doorstep.service import Service
+from doorstep.kernel.service import Service
 
 from reminder.api import api
 from reminder.catalogue import ARTIFACTS

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-from doorstep.decider import Routed, StreamId
-from doorstep.envelope import Envelope
+from doorstep.events.envelope import Envelope
 from doorstep.events.escalation import ContactPermitted, PermitCancelled
 from doorstep.events.registry import Event
 from doorstep.events.reminder import Terms
+from doorstep.kernel.decider import Routed, StreamId
 
 from reminder.domain import CATEGORY, Cancel, Schedule
 

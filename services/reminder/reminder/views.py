@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple, assert_never
 
-from doorstep.events.common import Channel
 from doorstep.events.reminder import ContactSent
-from doorstep.service import Committed
+from doorstep.events.values import Channel
+from doorstep.kernel.service import Committed
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 

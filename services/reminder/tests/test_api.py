@@ -10,20 +10,20 @@ from uuid import uuid4
 import httpx
 import msgspec
 import pytest
-from doorstep.access import Access, Issuer
-from doorstep.app import build
 from doorstep.bus.interface import Outgoing, Partition, Record
-from doorstep.clock import SimulatedClock
-from doorstep.database import EmbeddedPostgres
-from doorstep.decider import Routed, StreamId
-from doorstep.envelope import Actor, Envelope, encode
-from doorstep.events.common import Borrower, Channel, Money, Windows
+from doorstep.events.envelope import Actor, Envelope, encode
 from doorstep.events.escalation import SendingAllowed, SendingStopped
 from doorstep.events.registry import ESCALATION, Event
 from doorstep.events.reminder import ReplyReceived, Terms
-from doorstep.gateway import FileGateway
-from doorstep.runtime import Running
-from doorstep.settings import Settings
+from doorstep.events.values import Borrower, Channel, Money, Windows
+from doorstep.infra.access import Access, Issuer
+from doorstep.infra.clock import SimulatedClock
+from doorstep.infra.database import EmbeddedPostgres
+from doorstep.infra.settings import Settings
+from doorstep.kernel.decider import Routed, StreamId
+from doorstep.kernel.http import build
+from doorstep.kernel.runtime import Running
+from doorstep.messaging.gateway import FileGateway
 from pydantic import ValidationError
 from reminder.api import ReplyIn
 from reminder.domain import Cancel, Schedule

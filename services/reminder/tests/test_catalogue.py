@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import jinja2
 import pytest
-from doorstep.texts import Template, parse
+from doorstep.messaging.templates import Template, parse
 from reminder.catalogue import ARTIFACTS, CATALOGUE, template_for
 
 VARIABLES = {"name": "王 小明", "amount": "¥12,345.67", "lender": "示例银行 Example Bank", "phone": "400-000-0000"}

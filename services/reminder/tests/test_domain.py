@@ -6,8 +6,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from doorstep.decider import Refused, Wake
-from doorstep.events.common import Money, Sealed, Windows
 from doorstep.events.reminder import (
     ContactFailed,
     ContactNotSent,
@@ -20,7 +18,8 @@ from doorstep.events.reminder import (
     ReplyReceived,
     Terms,
 )
-from doorstep.testing import given
+from doorstep.events.values import Money, Sealed, Windows
+from doorstep.kernel.decider import Refused, Wake
 from hypothesis import given as for_all
 from hypothesis import strategies as some
 from reminder.catalogue import template_for
@@ -36,6 +35,8 @@ from reminder.domain import (
     Started,
     objection,
 )
+
+from tests.support.given import given
 
 NIGHT = datetime(2026, 3, 2, 23, 30, tzinfo=UTC)
 """07:30 in Shanghai: half an hour before the window opens."""

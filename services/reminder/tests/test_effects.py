@@ -9,14 +9,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from doorstep.clock import SimulatedClock
-from doorstep.decider import StreamId, Wake
-from doorstep.events.common import Borrower, Channel, Money, Sealed, Windows
 from doorstep.events.reminder import ContactFailed, ContactNotSent, ContactSent, ContactUnknown, Terms
-from doorstep.gateway import Message, Receipt, Unreachable
-from doorstep.sending import AnswerLost, e164
-from doorstep.service import Call, Effect, Later
-from doorstep.vault import Erased, Tokens
+from doorstep.events.values import Borrower, Channel, Money, Sealed, Windows
+from doorstep.infra.clock import SimulatedClock
+from doorstep.infra.vault import Erased, Tokens
+from doorstep.kernel.decider import StreamId, Wake
+from doorstep.kernel.service import Call, Effect, Later
+from doorstep.messaging.delivery import AnswerLost, e164
+from doorstep.messaging.gateway import Message, Receipt, Unreachable
 from reminder.domain import CONTACT, Cancel, Schedule, Settle, Started
 from reminder.effects import Send, effects, wait
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from doorstep.decider import Routed, StreamId
-from doorstep.envelope import Actor, Envelope
-from doorstep.events.common import Decision, Inputs, Money, PackRef, Sealed, Windows
+from doorstep.events.envelope import Actor, Envelope
 from doorstep.events.escalation import CaseOpened, ContactPermitted, PermitCancelled
 from doorstep.events.registry import Event
 from doorstep.events.reminder import Terms
+from doorstep.events.values import Decision, Inputs, Money, PackRef, Sealed, Windows
+from doorstep.kernel.decider import Routed, StreamId
 from reminder.domain import Cancel, Schedule
 from reminder.react import react
 

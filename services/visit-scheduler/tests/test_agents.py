@@ -4,9 +4,10 @@ from dataclasses import replace
 from datetime import date
 
 from doorstep.events.visits import AgentRegistered
-from doorstep.testing import given
 from visit_scheduler.agents import AGENT, Register
-from visit_scheduler.testing import NOW
+
+from tests.support.given import given
+from tests.support.visits import NOW
 
 LIN = Register("A-017", "Harbour Collections", date(2027, 6, 30), ("zh-CN",), ("CN-SH",))
 registered = AgentRegistered(

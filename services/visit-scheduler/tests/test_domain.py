@@ -4,9 +4,8 @@ from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
-from doorstep.decider import Refused, Wake
-from doorstep.events.common import Span, Windows
 from doorstep.events.registry import Event
+from doorstep.events.values import Span, Windows
 from doorstep.events.visits import (
     NoticeFailed,
     NoticeStarted,
@@ -19,7 +18,7 @@ from doorstep.events.visits import (
     VisitStarted,
     VisitUnplanned,
 )
-from doorstep.testing import Given, given
+from doorstep.kernel.decider import Refused, Wake
 from hypothesis import given as for_all
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -39,7 +38,9 @@ from visit_scheduler.commands import (
 )
 from visit_scheduler.domain import VISIT
 from visit_scheduler.states import status_of
-from visit_scheduler.testing import LIN, MEI, NOW, STARTS, VISIT_ID, appointment, plan_of, terms
+
+from tests.support.given import Given, given
+from tests.support.visits import LIN, MEI, NOW, STARTS, VISIT_ID, appointment, plan_of, terms
 
 HOUR = timedelta(hours=1)
 PLAN_AT = datetime(2026, 11, 23, 2, 15, tzinfo=UTC)

@@ -9,18 +9,19 @@ from typing import Any
 
 import msgspec
 import pytest
-from doorstep.clock import SimulatedClock
-from doorstep.decider import StreamId
-from doorstep.events.common import Borrower, Sealed, Span
+from doorstep.events.values import Borrower, Sealed, Span
 from doorstep.events.visits import NoticeStarted, VisitRequested, VisitUnplanned
-from doorstep.gateway import Message, Receipt, Unreachable
-from doorstep.sending import AnswerLost, e164
-from doorstep.service import Call, Effect, Later
-from doorstep.vault import Erased, Tokens
+from doorstep.infra.clock import SimulatedClock
+from doorstep.infra.vault import Erased, Tokens
+from doorstep.kernel.decider import StreamId
+from doorstep.kernel.service import Call, Effect, Later
+from doorstep.messaging.delivery import AnswerLost, e164
+from doorstep.messaging.gateway import Message, Receipt, Unreachable
 from visit_scheduler.commands import MissNotice, RecordNoticed, RecordNoticeFailed, Unplan
 from visit_scheduler.effects import Notifier, Planner, effects
 from visit_scheduler.states import Closed, Noticing, Requested, State
-from visit_scheduler.testing import BORROWER, NOW, STARTS, VISIT_ID, appointment, terms
+
+from tests.support.visits import BORROWER, NOW, STARTS, VISIT_ID, appointment, terms
 
 STREAM = StreamId("visit", VISIT_ID, "case-1", "demo")
 KEY = f"{VISIT_ID}-notice"

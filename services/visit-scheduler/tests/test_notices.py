@@ -5,9 +5,10 @@ from itertools import product
 from typing import get_args
 
 import pytest
-from doorstep.events.common import Language
+from doorstep.events.values import Language
 from visit_scheduler.notices import ARTIFACTS, Lender, NoticeChannel, render, template
-from visit_scheduler.testing import BORROWER, appointment, terms
+
+from tests.support.visits import BORROWER, appointment, terms
 
 LENDER = Lender("示例银行", "400-000-0000")
 

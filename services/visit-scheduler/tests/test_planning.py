@@ -6,13 +6,14 @@ from itertools import permutations
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from doorstep.events.common import Span, Windows
+from doorstep.events.values import Span, Windows
 from doorstep.events.visits import Collector, VisitTerms
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from visit_scheduler.commands import Plan, Unplan
 from visit_scheduler.planning import FieldAgent, plan
-from visit_scheduler.testing import LIN, MEI, NOW, STARTS, agent, terms
+
+from tests.support.visits import LIN, MEI, NOW, STARTS, agent, terms
 
 HOUR = timedelta(hours=1)
 SHANGHAI = ZoneInfo("Asia/Shanghai")

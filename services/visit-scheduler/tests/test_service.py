@@ -11,28 +11,29 @@ from uuid import uuid4
 import httpx
 import msgspec
 import pytest
-from doorstep import database
-from doorstep.access import Access, Issuer
-from doorstep.app import build
+from doorstep.app.simulation import Simulation
 from doorstep.bus.interface import Outgoing
 from doorstep.bus.postgres import PostgresBus
-from doorstep.clock import SimulatedClock
-from doorstep.decider import Routed, StreamId
-from doorstep.envelope import Actor, Envelope, encode
-from doorstep.events.common import Decision, Inputs, Money, PackRef, Span
+from doorstep.events.envelope import Actor, Envelope, encode
 from doorstep.events.escalation import PermitCancelled, SendingAllowed, SendingStopped, VisitPermitted, Way
 from doorstep.events.registry import ESCALATION, VISITS, Event
-from doorstep.gateway import FileGateway
-from doorstep.runtime import Running
-from doorstep.sending import e164
-from doorstep.settings import Settings
-from doorstep.simulation import Simulation
+from doorstep.events.values import Decision, Inputs, Money, PackRef, Span
+from doorstep.infra import database
+from doorstep.infra.access import Access, Issuer
+from doorstep.infra.clock import SimulatedClock
+from doorstep.infra.settings import Settings
+from doorstep.kernel.decider import Routed, StreamId
+from doorstep.kernel.http import build
+from doorstep.kernel.runtime import Running
+from doorstep.messaging.delivery import e164
+from doorstep.messaging.gateway import FileGateway
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from visit_scheduler.main import service
-from visit_scheduler.testing import BORROWER, LIN, MEI, NOW, plan_of, terms
-from visit_scheduler.testing import appointment as appointment_with
+
+from tests.support.visits import BORROWER, LIN, MEI, NOW, plan_of, terms
+from tests.support.visits import appointment as appointment_with
 
 NewDatabase = Callable[..., Awaitable[AsyncEngine]]
 ISSUER = Issuer.generate()

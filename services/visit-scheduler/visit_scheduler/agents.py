@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import msgspec
-from doorstep.decider import Decider
-from doorstep.events.common import Language
+from doorstep.events.values import Language
 from doorstep.events.visits import AgentRegistered
+from doorstep.kernel.decider import Decider
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from doorstep.access import FieldAgent, Operator, Principal, Viewer
-from doorstep.decider import Refused, Routed, StreamId, Unknown
-from doorstep.events.common import Language, Sealed
-from doorstep.service import Runtime
+from doorstep.events.values import Language, Sealed
+from doorstep.infra.access import FieldAgent, Operator, Principal, Viewer
+from doorstep.kernel.decider import Refused, Routed, StreamId, Unknown
+from doorstep.kernel.service import Runtime
 from fastapi import APIRouter, Header
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 

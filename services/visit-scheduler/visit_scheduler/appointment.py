@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import msgspec
-from doorstep.decider import Refused
-from doorstep.events.common import Instant
+from doorstep.events.values import Instant
 from doorstep.events.visits import Collector, VisitTerms
-from doorstep.windows import local
+from doorstep.kernel.decider import Refused
+from doorstep.messaging.windows import local
 
 from visit_scheduler import hours
 from visit_scheduler.commands import Complete, Report, Start

@@ -5,9 +5,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
-from doorstep.decider import Wake
-from doorstep.events.common import Sealed
+from doorstep.events.values import Sealed
 from doorstep.events.visits import Collector, VisitTerms
+from doorstep.kernel.decider import Wake
 
 Withdrawal = Literal["payment", "cure", "hold", "suspended", "consent"]
 Attitude = Literal["cooperative", "neutral", "hostile"]

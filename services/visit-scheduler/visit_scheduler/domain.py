@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, assert_never
 
-from doorstep.decider import Decider, Refused, Wake
 from doorstep.events.visits import (
     NoticeFailed,
     NoticeStarted,
@@ -21,7 +20,8 @@ from doorstep.events.visits import (
     VisitStarted,
     VisitUnplanned,
 )
-from doorstep.windows import next_quarter
+from doorstep.kernel.decider import Decider, Refused, Wake
+from doorstep.messaging.windows import next_quarter
 
 from visit_scheduler import notices
 from visit_scheduler.appointment import check_report, check_start

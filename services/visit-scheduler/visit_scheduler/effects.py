@@ -4,14 +4,14 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from doorstep.decider import StreamId
-from doorstep.events.common import Borrower
 from doorstep.events.registry import Event
+from doorstep.events.values import Borrower
 from doorstep.events.visits import NoticeStarted, VisitRequested, VisitUnplanned
-from doorstep.gateway import Gateway, Message, Receipt, Unreachable
-from doorstep.sending import Unreadable, deliver, e164, opened, together
-from doorstep.service import Call, Effect, Later, Runtime
-from doorstep.suspension import stops
+from doorstep.kernel.decider import StreamId
+from doorstep.kernel.sending_controls import stops
+from doorstep.kernel.service import Call, Effect, Later, Runtime
+from doorstep.messaging.delivery import Unreadable, deliver, e164, opened, together
+from doorstep.messaging.gateway import Gateway, Message, Receipt, Unreachable
 
 from visit_scheduler import notices, views
 from visit_scheduler.appointment import Appointment

@@ -4,9 +4,9 @@ inside its daily windows."""
 from collections.abc import Sequence
 from datetime import datetime
 
-from doorstep.events.common import Span
+from doorstep.events.values import Span
 from doorstep.events.visits import VisitTerms
-from doorstep.windows import contains, is_open, local, next_opening
+from doorstep.messaging.windows import contains, is_open, local, next_opening
 
 
 def may_visit(terms: VisitTerms, instant: datetime) -> bool:

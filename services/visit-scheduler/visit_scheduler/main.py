@@ -1,7 +1,7 @@
 """The service: what it is made of."""
 
 from doorstep.events.registry import ESCALATION, VISITS
-from doorstep.service import Service
+from doorstep.kernel.service import Service
 
 from visit_scheduler.agents import AGENT
 from visit_scheduler.api import api

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from babel.dates import format_datetime
-from doorstep.artifacts import of_templates
-from doorstep.events.common import Borrower, Language
-from doorstep.texts import Template, catalogue, plain
-from doorstep.windows import local
+from doorstep.events.values import Borrower, Language
+from doorstep.kernel.artifacts import of_templates
+from doorstep.messaging.templates import Template, catalogue, plain
+from doorstep.messaging.windows import local
 
 from visit_scheduler.appointment import Appointment
 

@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
-from doorstep.events.common import Language
+from doorstep.events.values import Language
 from doorstep.events.visits import Collector, VisitTerms
-from doorstep.windows import local
+from doorstep.messaging.windows import local
 
 from visit_scheduler.appointment import staff
 from visit_scheduler.commands import Plan, Unplan

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-from doorstep.decider import Routed, StreamId
-from doorstep.envelope import Envelope
+from doorstep.events.envelope import Envelope
 from doorstep.events.escalation import PermitCancelled, VisitPermitted
 from doorstep.events.registry import Event
 from doorstep.events.visits import VisitTerms
+from doorstep.kernel.decider import Routed, StreamId
 
 from visit_scheduler.commands import Cancel, Request
 

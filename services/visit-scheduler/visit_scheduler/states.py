@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Literal, assert_never
 
 import msgspec
-from doorstep.events.common import Instant
+from doorstep.events.values import Instant
 from doorstep.events.visits import (
     NoticeFailed,
     NoticeStarted,

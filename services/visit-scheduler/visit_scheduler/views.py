@@ -13,8 +13,8 @@ from doorstep.events.visits import (
     VisitRequested,
     VisitUnplanned,
 )
-from doorstep.service import Committed
-from doorstep.suspension import stopped, stops
+from doorstep.kernel.sending_controls import stopped, stops
+from doorstep.kernel.service import Committed
 from msgspec.json import encode
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.dialects.postgresql import JSONB

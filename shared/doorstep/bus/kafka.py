@@ -21,9 +21,9 @@ from aiokafka.errors import (
 )
 
 from doorstep.bus.interface import Outgoing, Partition, Record
-from doorstep.bus.quiet import rate_limit
+from doorstep.bus.log_rate_limit import rate_limit
 from doorstep.events.registry import INTAKE
-from doorstep.settings import Settings, WrongSettings
+from doorstep.infra.settings import Settings, WrongSettings
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from doorstep.bus.interface import Outgoing, Partition, Record
 from doorstep.events.registry import INTAKE
-from doorstep.vault import Vault
+from doorstep.infra.vault import Vault
 
 POLL = 0.2
 

@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from doorstep.events.common import Instant
 from doorstep.events.registry import AUDIT, Event, event
+from doorstep.events.values import Instant
 
 
 @event("doorstep.personal-data.opened", topic=AUDIT)

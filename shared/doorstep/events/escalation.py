@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from doorstep.events.common import Channel, Decision, Instant, Language, Money, Sealed, Span, Windows
 from doorstep.events.registry import ESCALATION, LOANS, Event, event, upcast
+from doorstep.events.values import Channel, Decision, Instant, Language, Money, Sealed, Span, Windows
 
 HoldKind = Literal[
     "dispute",

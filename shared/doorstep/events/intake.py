@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 
-from doorstep.envelope import Instant
-from doorstep.events.common import Borrower, Language
-from doorstep.money import Money, known_currencies
+from doorstep.events.envelope import Instant
+from doorstep.events.money import Money, known_currencies
+from doorstep.events.values import Borrower, Language
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 LoanId = Annotated[

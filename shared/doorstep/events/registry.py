@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeVar
 import msgspec
 
 from doorstep import events
-from doorstep.envelope import Envelope
+from doorstep.events.envelope import Envelope
 
 LOANS = "doorstep.loans.v1"
 ESCALATION = "doorstep.escalation.v1"

@@ -6,9 +6,9 @@ from typing import Literal
 
 import msgspec
 
-from doorstep.events.common import Channel, Instant, Language, Money, Sealed, Windows
 from doorstep.events.escalation import Purpose
 from doorstep.events.registry import REMINDER, Event, event
+from doorstep.events.values import Channel, Instant, Language, Money, Sealed, Windows
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -6,9 +6,9 @@ from typing import Literal
 
 import msgspec
 
-from doorstep.events.common import Channel, Instant, Language, Money, Sealed, Span, Windows
 from doorstep.events.escalation import Duty
 from doorstep.events.registry import VISITS, Event, event
+from doorstep.events.values import Channel, Instant, Language, Money, Sealed, Span, Windows
 
 
 class Collector(msgspec.Struct, frozen=True, kw_only=True):

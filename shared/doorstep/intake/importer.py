@@ -12,9 +12,7 @@ from typing import Literal, TypeVar
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from doorstep.clock import Clock
-from doorstep.envelope import derived_id
-from doorstep.events.common import Sealed
+from doorstep.events.envelope import derived_id
 from doorstep.events.intake import (
     Fact,
     LoanCured,
@@ -24,12 +22,14 @@ from doorstep.events.intake import (
     borrower_id,
     encode_fact,
 )
+from doorstep.events.values import Sealed
+from doorstep.infra.clock import Clock
+from doorstep.infra.vault import Erased, Vault
 from doorstep.intake.csv_file import Unreadable, read
 from doorstep.intake.ledger import Ledger, Word
 from doorstep.intake.mapping import ColumnMapping
 from doorstep.intake.rows import BadRow, Row, RowError
 from doorstep.intake.snapshot import SHOWN, Changes, Content, Fingerprints, Known, Snapshot, changes, collect
-from doorstep.vault import Erased, Vault
 
 MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
 BATCH = 2_000

@@ -9,9 +9,9 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from doorstep.events.common import Sealed
 from doorstep.events.intake import Fact, loan_key
 from doorstep.events.registry import INTAKE
+from doorstep.events.values import Sealed
 from doorstep.intake.snapshot import Known, Snapshot
 
 

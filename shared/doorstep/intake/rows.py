@@ -11,10 +11,10 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, cast
 
-from doorstep.events.common import Borrower
 from doorstep.events.intake import FIRST_DAY, LAST_DAY, LoanOverdue, known_time_zones
+from doorstep.events.money import known_currencies
+from doorstep.events.values import Borrower
 from doorstep.intake.mapping import OPTIONAL, REQUIRED
-from doorstep.money import known_currencies
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from doorstep.events.common import Borrower
 from doorstep.events.intake import (
     Fact,
     LoanCured,
@@ -19,6 +18,7 @@ from doorstep.events.intake import (
     PaymentReversed,
     PaymentReversedFact,
 )
+from doorstep.events.values import Borrower
 
 FILE = "intake.schema.json"
 BY_TYPE = {

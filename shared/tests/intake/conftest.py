@@ -10,13 +10,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from doorstep import database
-from doorstep.clock import SimulatedClock
 from doorstep.events.intake import Fact, LoanCuredFact, decode_fact
+from doorstep.infra import database
+from doorstep.infra.clock import SimulatedClock
+from doorstep.infra.vault import Tokens, Vault
 from doorstep.intake.importer import MIGRATIONS, Importer
 from doorstep.intake.mapping import COLUMNS
 from doorstep.intake.snapshot import Fingerprints
-from doorstep.vault import Tokens, Vault
 from sqlalchemy import text
 
 

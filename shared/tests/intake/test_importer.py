@@ -6,12 +6,12 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from doorstep.demo.portfolio import Portfolio
 from doorstep.events.intake import LoanOverdueFact
 from doorstep.intake.importer import FileRefused, NotConfirmed
 from doorstep.intake.mapping import ColumnMapping
 from doorstep.intake.rows import parse
 from doorstep.intake.snapshot import collect
+from doorstep_demo.portfolio import Portfolio
 from sqlalchemy import text
 
 from .conftest import Bank, Office, row

@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from doorstep import database
+from doorstep.app.embedded import Secrets
 from doorstep.bus.interface import Outgoing
 from doorstep.bus.postgres import PostgresBus
-from doorstep.clock import SimulatedClock
-from doorstep.decider import Decider, Refused, Routed, StreamId, Wake
-from doorstep.embedded import Secrets
-from doorstep.envelope import Actor, Envelope, encode
+from doorstep.events.envelope import Actor, Envelope, encode
 from doorstep.events.registry import Event, event
-from doorstep.failpoints import Crash
-from doorstep.gateway import FileGateway
-from doorstep.runtime import Running
-from doorstep.service import Call, Committed, Effect, Runtime, Service
-from doorstep.settings import Settings
-from doorstep.suspension import stops
+from doorstep.infra import database
+from doorstep.infra.clock import SimulatedClock
+from doorstep.infra.failpoints import Crash
+from doorstep.infra.settings import Settings
+from doorstep.kernel.decider import Decider, Refused, Routed, StreamId, Wake
+from doorstep.kernel.runtime import Running
+from doorstep.kernel.sending_controls import stops
+from doorstep.kernel.service import Call, Committed, Effect, Runtime, Service
+from doorstep.messaging.gateway import FileGateway
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -212,7 +212,7 @@ class World:
 
     async def said(self) -> list[Envelope]:
         """Everything published on the counter's topic."""
-        from doorstep.envelope import decode
+        from doorstep.events.envelope import decode
 
         return [
             decode(value)

@@ -8,7 +8,18 @@ import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from doorstep.access import AUDIENCE, COOKIE, Access, Compliance, FieldAgent, Issuer, Operator, Provider, Role, Viewer
+from doorstep.infra.access import (
+    AUDIENCE,
+    COOKIE,
+    Access,
+    Compliance,
+    FieldAgent,
+    Issuer,
+    Operator,
+    Provider,
+    Role,
+    Viewer,
+)
 from fastapi import FastAPI
 
 ISSUER = Issuer.generate()

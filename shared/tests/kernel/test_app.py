@@ -11,16 +11,15 @@ from typing import Any
 import httpx
 import pytest
 from counting import HEARD, Count, World, asked, counter
-from doorstep import app as http
-from doorstep import runtime
-from doorstep.access import Access, Issuer, Operator, Role
 from doorstep.bus.interface import Outgoing
 from doorstep.bus.kafka import KafkaBus
-from doorstep.clock import SystemClock
-from doorstep.decider import Routed, Unknown
-from doorstep.gateway import FileGateway
-from doorstep.runtime import Running
-from doorstep.service import Runtime
+from doorstep.infra.access import Access, Issuer, Operator, Role
+from doorstep.infra.clock import SystemClock
+from doorstep.kernel import http, runtime
+from doorstep.kernel.decider import Routed, Unknown
+from doorstep.kernel.runtime import Running
+from doorstep.kernel.service import Runtime
+from doorstep.messaging.gateway import FileGateway
 from fastapi import APIRouter, FastAPI
 from sqlalchemy import make_url
 

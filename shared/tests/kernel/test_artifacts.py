@@ -7,14 +7,15 @@ from typing import cast
 
 import msgspec
 from counting import World
-from doorstep.artifacts import DECIDER, Publish, Publisher, routed
-from doorstep.decider import NO_TENANT, Routed
-from doorstep.envelope import decode
+from doorstep.events.envelope import decode
 from doorstep.events.kernel import ArtifactPublished
 from doorstep.events.registry import Event
-from doorstep.service import Runtime
-from doorstep.testing import given
+from doorstep.kernel.artifacts import DECIDER, Publish, Publisher, routed
+from doorstep.kernel.decider import NO_TENANT, Routed
+from doorstep.kernel.service import Runtime
 from sqlalchemy import text
+
+from tests.support.given import given
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 RULES = Publish("contact-rules", "xx", "1", '{"id":"某地"}', 1096, "xx/records: somebody")

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from doorstep import local
+from doorstep.app import local
+from doorstep.app.cli import app
+from doorstep.app.embedded import Embedded, Secrets
 from doorstep.bus.interface import Outgoing
-from doorstep.cli import app
-from doorstep.clock import SystemClock
-from doorstep.embedded import Embedded, Secrets
 from doorstep.events.registry import INTAKE
+from doorstep.infra.clock import SystemClock
 from doorstep.intake.mapping import REQUIRED
 from typer.testing import CliRunner, Result
 
@@ -182,7 +182,7 @@ def settle(home: Path, *messages: Outgoing) -> None:
 def case_of(home: Path) -> str:
     """The case of loan L1."""
     held = json.loads((home / "secrets.json").read_text())
-    from doorstep.vault import Tokens
+    from doorstep.infra.vault import Tokens
 
     return Tokens(held["tenant_secret"].encode()).case_id("acme", "B-L1")
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from doorstep.clock import FileClock, SimulatedClock, SystemClock
+from doorstep.infra.clock import FileClock, SimulatedClock, SystemClock
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from doorstep.envelope import Actor, Envelope, decode, derived_id, encode, event_id
+from doorstep.events.envelope import Actor, Envelope, decode, derived_id, encode, event_id
 
 AT = datetime(2026, 1, 5, 1, 30, tzinfo=UTC)
 

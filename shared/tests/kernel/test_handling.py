@@ -7,11 +7,12 @@ from datetime import timedelta
 
 import pytest
 from counting import HEARD, Asked, Count, Counted, World, asked, counter, told
-from doorstep import failpoints, parking
 from doorstep.bus.interface import Outgoing, Record
-from doorstep.decider import Refused, Routed
 from doorstep.events.escalation import SendingAllowed, SendingStopped, Way
-from doorstep.service import Runtime, Translated
+from doorstep.infra import failpoints
+from doorstep.kernel import parking
+from doorstep.kernel.decider import Refused, Routed
+from doorstep.kernel.service import Runtime, Translated
 
 # A crash leaves connections behind, as a dead process does; the pool's finalizers complain of it.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -125,7 +126,7 @@ class TestParking:
         await counting.ask(Outgoing(HEARD, "a", b"{}"), asked("a", 1))
         await counting.settle()
         for parked_id, reason in ((1, "nonsense"), (2, "not needed")):
-            from doorstep.app import discard_one
+            from doorstep.kernel.http import discard_one
 
             await discard_one(counting.running, parked_id, "olga", reason)
         await counting.settle()
@@ -133,7 +134,7 @@ class TestParking:
         assert (parked, discarded, released) == ("parked", ["discarded", "discarded"], "released")
 
     async def test_what_waited_is_replayed_in_order_once_the_first_is_gone(self, counting: World) -> None:
-        from doorstep.app import discard_one, replay_key
+        from doorstep.kernel.http import discard_one, replay_key
 
         await counting.ask(Outgoing(HEARD, "a", b"{}"), asked("a", 1), asked("a", 2))
         await counting.settle()
@@ -147,7 +148,7 @@ class TestParking:
         assert await counting.numbers("a") == (1, 2, 3)
 
     async def test_a_replay_of_what_still_fails_says_where_and_quotes_nothing(self, counting: World) -> None:
-        from doorstep.app import replay_key
+        from doorstep.kernel.http import replay_key
 
         await counting.ask(asked("a", 13), asked("a", 1))
         await counting.settle()
@@ -273,7 +274,7 @@ class TestEffects:
         await counting.running.consumer.turn()
         await counting.settle()
         assert counting.announcer.reached == ["announce-51"]
-        from doorstep.app import discard_one
+        from doorstep.kernel.http import discard_one
 
         await discard_one(counting.running, 1, "olga", "nonsense")
         await counting.settle()

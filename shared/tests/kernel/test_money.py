@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from babel.core import Locale
 from babel.numbers import format_currency
-from doorstep.money import Money, known_currencies
+from doorstep.events.money import Money, known_currencies
 
 AMOUNTS = [Decimal(one) for one in ("0", "0.005", "12.5", "-3.75", "999999.995", "1234567.895", "1E+3")]
 

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from doorstep.access import Issuer
-from doorstep.settings import Settings, WrongSettings
+from doorstep.infra.access import Issuer
+from doorstep.infra.settings import Settings, WrongSettings
 
 RIGHT = {
     "DOORSTEP_DATABASE_URL": "postgresql://escalation:secret@db/escalation",

@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 from counting import Count, World, asked, counter
-from doorstep import telemetry
 from doorstep.bus.interface import Outgoing
-from doorstep.decider import Routed
-from doorstep.envelope import decode, encode
-from doorstep.telemetry import Telemetry, about, configure_logging, log, trace_id, where
+from doorstep.events.envelope import decode, encode
+from doorstep.infra import telemetry
+from doorstep.infra.telemetry import Telemetry, about, configure_logging, log, trace_id, where
+from doorstep.kernel.decider import Routed
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 

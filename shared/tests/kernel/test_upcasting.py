@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from doorstep.envelope import Actor, Envelope
 from doorstep.events import registry
+from doorstep.events.envelope import Actor, Envelope
 from doorstep.events.registry import Event, UnknownEvent, decode_event, event, upcast
 
 NAME = "test.parcel-left"

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from doorstep import database, vault
-from doorstep.clock import SimulatedClock
-from doorstep.events.common import Borrower
-from doorstep.vault import Erased, Tampered, Tokens, Vault
+from doorstep.events.values import Borrower
+from doorstep.infra import database, vault
+from doorstep.infra.clock import SimulatedClock
+from doorstep.infra.vault import Erased, Tampered, Tokens, Vault
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 

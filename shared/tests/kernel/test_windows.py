@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
-from doorstep.events.common import Windows
-from doorstep.windows import contains, is_open, next_opening, next_quarter
+from doorstep.events.values import Windows
+from doorstep.messaging.windows import contains, is_open, next_opening, next_quarter
 from hypothesis import given
 from hypothesis import strategies as some
 

@@ -2,8 +2,8 @@
 
 from typing import Annotated
 
-from doorstep.access import Compliance
-from doorstep.service import Runtime
+from doorstep.infra.access import Compliance
+from doorstep.kernel.service import Runtime
 from fastapi import APIRouter, Body
 
 from audit.custody import erasure

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from doorstep import local, telemetry
-from doorstep.access import Principal
-from doorstep.decider import Refused, Unknown
-from doorstep.runtime import Running
-from doorstep.settings import WrongSettings
+from doorstep.app import local
+from doorstep.infra import telemetry
+from doorstep.infra.access import Principal
+from doorstep.infra.settings import WrongSettings
+from doorstep.kernel.decider import Refused, Unknown
+from doorstep.kernel.runtime import Running
 
 from audit.custody import erasure
 from audit.custody.orders import Erased

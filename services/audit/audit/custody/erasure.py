@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from doorstep.access import Principal
-from doorstep.decider import NO_TENANT, Routed, StreamId, Unknown
-from doorstep.envelope import derived_id
 from doorstep.events.audit import ErasureOrdered
+from doorstep.events.envelope import derived_id
 from doorstep.events.registry import Event
-from doorstep.service import Call, Effect, Runtime
+from doorstep.infra.access import Principal
+from doorstep.kernel.decider import NO_TENANT, Routed, StreamId, Unknown
+from doorstep.kernel.service import Call, Effect, Runtime
 
 from audit import views
 from audit.custody.orders import Destroyed, Erase, LiftLegalHold, PlaceLegalHold, custody, known

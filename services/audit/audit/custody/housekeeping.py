@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from doorstep import parking
-from doorstep.decider import Refused, Routed
-from doorstep.service import Runtime
+from doorstep.kernel import parking
+from doorstep.kernel.decider import Refused, Routed
+from doorstep.kernel.service import Runtime
 
 from audit import views
 from audit.custody import views as custodial

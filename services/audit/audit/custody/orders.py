@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, Literal, assert_never
 
 import msgspec
-from doorstep.decider import Decider, Refused
 from doorstep.events.audit import ErasureCompleted, ErasureOrdered, LegalHoldLifted, LegalHoldPlaced
 from doorstep.events.escalation import (
     CaseCured,
@@ -20,6 +19,7 @@ from doorstep.events.escalation import (
     LoanOverdueRecorded,
 )
 from doorstep.events.kernel import MessageParked, MessageReleased
+from doorstep.kernel.decider import Decider, Refused
 
 from audit.entry import Entry
 from audit.order import causal_order

@@ -3,8 +3,8 @@
 from typing import Annotated
 from urllib.parse import parse_qs
 
-from doorstep.access import Auditor, Principal
-from doorstep.service import Runtime
+from doorstep.infra.access import Auditor, Principal
+from doorstep.kernel.service import Runtime
 from fastapi import APIRouter, Body, HTTPException, Request, Response
 
 from audit import asking

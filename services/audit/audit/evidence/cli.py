@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from doorstep import local, telemetry
-from doorstep.access import Principal
-from doorstep.decider import Refused, Unknown
-from doorstep.settings import WrongSettings
+from doorstep.app import local
+from doorstep.infra import telemetry
+from doorstep.infra.access import Principal
+from doorstep.infra.settings import WrongSettings
+from doorstep.kernel.decider import Refused, Unknown
 
 from audit import asking
 from audit.evidence.export import Exported, Wanted, export

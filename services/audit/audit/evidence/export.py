@@ -8,10 +8,10 @@ from datetime import datetime
 from uuid import uuid4
 
 import msgspec
-from doorstep.access import Principal
-from doorstep.decider import Routed, StreamId, Unknown
-from doorstep.events.common import Language
-from doorstep.service import Halt, Runtime
+from doorstep.events.values import Language
+from doorstep.infra.access import Principal
+from doorstep.kernel.decider import Routed, StreamId, Unknown
+from doorstep.kernel.service import Halt, Runtime
 
 from audit import asking, views
 from audit.artifacts import cited

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from doorstep.access import Auditor
-from doorstep.service import Runtime
+from doorstep.infra.access import Auditor
+from doorstep.kernel.service import Runtime
 from fastapi import APIRouter, HTTPException, Response
 
 from audit.log.folder import Folder

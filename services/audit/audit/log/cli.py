@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
-from doorstep import local
-from doorstep.decider import Refused
-from doorstep.runtime import Running
-from doorstep.service import Halt
+from doorstep.app import local
+from doorstep.kernel.decider import Refused
+from doorstep.kernel.runtime import Running
+from doorstep.kernel.service import Halt
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -82,8 +82,8 @@ def witness(
 ) -> None:
     """Keep the checkpoints of other people's logs, and cosign those that only grow."""
     import uvicorn
-    from doorstep.clock import SystemClock
-    from doorstep.telemetry import configure_logging
+    from doorstep.infra.clock import SystemClock
+    from doorstep.infra.telemetry import configure_logging
 
     from audit.log import witness_folder, witness_server
     from audit.verifier import VerifierKey, Wrong

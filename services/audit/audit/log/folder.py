@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from doorstep import failpoints
-from doorstep.service import Halt
+from doorstep.infra import failpoints
+from doorstep.kernel.service import Halt
 
 from audit.entry import blob_of, blob_path
 from audit.log.growth import join_bundle

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import assert_never
 
 import msgspec
-from doorstep.decider import NO_TENANT, Decider, Refused, Routed, StreamId
 from doorstep.events.audit import CheckpointSigned
+from doorstep.kernel.decider import NO_TENANT, Decider, Refused, Routed, StreamId
 
 CATEGORY = "log"
 

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from doorstep import failpoints
-from doorstep.leader import Leader
-from doorstep.service import Halt, Runtime
-from doorstep.settings import Settings
+from doorstep.infra import failpoints
+from doorstep.infra.settings import Settings
+from doorstep.kernel.leader import Leader
+from doorstep.kernel.service import Halt, Runtime
 
 from audit import views
 from audit.entry import Logged

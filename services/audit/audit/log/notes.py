@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from doorstep.service import Halt
+from doorstep.kernel.service import Halt
 
 from audit.verifier import ED25519, VerifierKey
 

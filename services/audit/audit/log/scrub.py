@@ -5,8 +5,8 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from doorstep.leader import Leader
-from doorstep.service import Runtime
+from doorstep.kernel.leader import Leader
+from doorstep.kernel.service import Runtime
 
 from audit import views
 from audit.entry import Logged

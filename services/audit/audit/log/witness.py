@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 import httpx
-from doorstep.telemetry import log, where
+from doorstep.infra.telemetry import log, where
 
 from audit.log.cosigning import LONGEST, Request, signature_line, with_cosignatures
 from audit.log.merkle import Tiles, consistency_proof

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
-from doorstep import failpoints
+from doorstep.infra import failpoints
 
 from audit.log.cosigning import LONGEST, Cosigner, fresh_key
 from audit.verifier import Checkpoint, Note, Wrong

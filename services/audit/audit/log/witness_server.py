@@ -5,9 +5,9 @@ It needs no database and no settings of Doorstep. Meant to be run by somebody wh
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from doorstep import failpoints
-from doorstep.clock import Clock
-from doorstep.telemetry import log
+from doorstep.infra import failpoints
+from doorstep.infra.clock import Clock
+from doorstep.infra.telemetry import log
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from audit.conformance.numbers import JURISDICTIONS, STALE_AFTER_DAYS
-from audit.conformance.record import read
-from audit.conformance.report import Report, Terms
-from audit.conformance.watch import check
+from conformance.numbers import JURISDICTIONS, STALE_AFTER_DAYS
+from conformance.record import read
+from conformance.report import Report, Terms
+from conformance.watch import check
 
 
 def conformance(

@@ -6,11 +6,10 @@ from datetime import datetime
 from typing import assert_never
 
 import msgspec
-from doorstep.decider import Decider, StreamId
-from doorstep.envelope import derived_id
+from conformance.report import Violation
 from doorstep.events.audit import ViolationFound
-
-from audit.conformance.report import Violation
+from doorstep.events.envelope import derived_id
+from doorstep.kernel.decider import Decider, StreamId
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from doorstep.decider import Routed
-from doorstep.service import Runtime
+from conformance import scope
+from conformance.record import Event, event_of
+from conformance.report import Terms, Violation
+from conformance.watch import RELEVANT, TELLING, check
+from doorstep.kernel.decider import Routed
+from doorstep.kernel.service import Runtime
 
-from audit.conformance import scope
-from audit.conformance.record import Event, event_of
-from audit.conformance.report import Terms, Violation
-from audit.conformance.watch import RELEVANT, TELLING, check
 from audit.monitor import views
 from audit.monitor.violations import Report, stream
 

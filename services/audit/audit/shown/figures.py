@@ -9,8 +9,8 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from doorstep.events import audit, escalation, kernel, reminder, visits
-from doorstep.events.common import Decision, Language, Money, Sealed, Verdict
 from doorstep.events.registry import Event
+from doorstep.events.values import Decision, Language, Money, Sealed, Verdict
 from doorstep.events.visits import Collector
 
 from audit.domain import refusals

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from doorstep.events.common import Language
+from doorstep.events.values import Language
 
 from audit.shown.words import INDEX, WORDS
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import typst
-from doorstep.events.common import Language
+from doorstep.events.values import Language
 
 from audit.domain import zone_named
 from audit.shown.figures import instant

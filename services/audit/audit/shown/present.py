@@ -8,8 +8,8 @@ from itertools import groupby
 from typing import Literal
 
 import msgspec
-from doorstep.envelope import Actor
-from doorstep.events.common import Decision, Inputs, Language, Override, PackRef, StrategyRef
+from doorstep.events.envelope import Actor
+from doorstep.events.values import Decision, Inputs, Language, Override, PackRef, StrategyRef
 
 from audit.disputes import Dispute
 from audit.domain import Flag, Gap, Kind, Line, Timeline

@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 from doorstep.events import audit, escalation, kernel, reminder, visits
-from doorstep.events.common import Language
 from doorstep.events.registry import Event
+from doorstep.events.values import Language
 
 from audit.domain import Gap
 from audit.entry import Entry

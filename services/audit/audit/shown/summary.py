@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from doorstep.events import audit, escalation, reminder, visits
+from doorstep.events.money import Money
 from doorstep.events.registry import Event
-from doorstep.money import Money
 
 from audit.disputes import TELLING, Dispute, disputes
 from audit.domain import Gap, Line, Timeline

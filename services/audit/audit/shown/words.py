@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from doorstep.events.common import Language
+from doorstep.events.values import Language
 
 INDEX: Mapping[Language, int] = {"zh-CN": 0, "en": 1}
 

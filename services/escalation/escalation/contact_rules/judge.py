@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from doorstep.events.common import Verdict
+from doorstep.events.values import Verdict
 
 from escalation.contact_rules.asked import Asked
 from escalation.contact_rules.terms import Rule

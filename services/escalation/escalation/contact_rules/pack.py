@@ -15,8 +15,8 @@ import holidays
 import msgspec
 import yaml
 from babel.core import get_global
-from doorstep.artifacts import Publish
-from doorstep.events.common import PackRef
+from doorstep.events.values import PackRef
+from doorstep.kernel.artifacts import Publish
 
 from escalation.contact_rules.terms import KINDS, AnyRule, Content, Holidays, Retention, Rule, Text
 

@@ -12,8 +12,8 @@ from typing import TypeVar, get_args
 from zoneinfo import ZoneInfo
 
 from babel.core import get_global
-from doorstep.events.common import Span, Verdict
 from doorstep.events.escalation import Duty, HoldKind, Way
+from doorstep.events.values import Span, Verdict
 
 from escalation.contact_rules import terms
 from escalation.contact_rules.asked import Asked, Consent, HeldBy, Line

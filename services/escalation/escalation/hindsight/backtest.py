@@ -19,11 +19,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from heapq import heappop, heappush
 from typing import Any
 
-from doorstep.decider import Refused, StreamId, Wake
-from doorstep.events import common
 from doorstep.events import escalation as e
+from doorstep.events import values
 from doorstep.events.registry import Event
-from doorstep.windows import QUARTER
+from doorstep.kernel.decider import Refused, StreamId, Wake
+from doorstep.messaging.windows import QUARTER
 
 from escalation.case import Case, permit_of
 from escalation.commands import Command, RecordContactOutcome, RecordVisitOutcome
@@ -301,5 +301,5 @@ def _imagined(event: e.ContactPermitted | e.VisitPermitted, now: datetime) -> It
     yield comes + AT_THE_DOOR, RecordVisitOutcome(name, "failed", comes + AT_THE_DOOR)
 
 
-def _first_in(spans: Iterable[common.Span], at: datetime) -> datetime | None:
+def _first_in(spans: Iterable[values.Span], at: datetime) -> datetime | None:
     return next((max(span.starts, at) for span in spans if at < span.ends), None)

@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 import msgspec
-from doorstep import envelope
-from doorstep.envelope import Instant
+from doorstep.events import envelope
 from doorstep.events import escalation as e
-from doorstep.events.common import Inputs, Override, Verdict
+from doorstep.events.envelope import Instant
 from doorstep.events.registry import Event, decode_event, known
+from doorstep.events.values import Inputs, Override, Verdict
 
 from escalation import commands as c
 from escalation.case import Fact

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from doorstep.decider import SYSTEM, StreamId, Wake
-from doorstep.envelope import Envelope, encode, event_id
 from doorstep.events import escalation as e
+from doorstep.events.envelope import Envelope, encode, event_id
 from doorstep.events.registry import Event
+from doorstep.kernel.decider import SYSTEM, StreamId, Wake
 
 from escalation.case import Case
 from escalation.commands import RecordContactOutcome

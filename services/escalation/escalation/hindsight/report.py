@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any, Self
 
 import msgspec
-from doorstep.events.common import Language
+from doorstep.events.values import Language
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, get_args
 
 import msgspec
-from doorstep.artifacts import Publish
-from doorstep.events.common import Money, StrategyRef
 from doorstep.events.escalation import Purpose, Way
+from doorstep.events.values import Money, StrategyRef
+from doorstep.kernel.artifacts import Publish
 
 from escalation.contact_rules.pack import InvalidPolicy, Problem
 from escalation.next_step import graph as files

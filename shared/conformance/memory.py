@@ -1,0 +1,173 @@
+"""What is heard of the bank, the borrower and the lender's people: facts, no judgement."""
+
+from collections import defaultdict
+from datetime import date, datetime
+from typing import Any
+
+from conformance.numbers import Book
+from conformance.record import Case, Event, Keeping, Loan, Stop, moment, optional
+
+
+class Memory:
+    """Learns from each event, in the order of recording."""
+
+    def __init__(self, given: Book | None) -> None:
+        self.cases: dict[str, Case] = defaultdict(lambda: Case(given))
+        self.switches: dict[tuple[str, str | None], datetime] = {}
+        self.shadow: dict[str, datetime] = {}
+        self.ramp: dict[str, int | None] = {}
+
+    def learn(self, event: Event) -> None:
+        """Take in what an event tells."""
+        if event.type in TOLD:
+            TOLD[event.type](self, event, self.cases[event.case])
+
+    def _overdue(self, event: Event, case: Case) -> None:
+        data, loan = event.data, case.loans.setdefault(event.data["loan_id"], Loan())
+        business_date = date.fromisoformat(data["business_date"])
+        if data.get("late") or business_date < loan.business_date:
+            return
+        loan.told(business_date)
+        loan.cured, loan.since = None, date.fromisoformat(data["overdue_since"])
+        case.region, case.time_zone = data.get("region"), data.get("time_zone")
+
+    def _loan_cured(self, event: Event, case: Case) -> None:
+        loan = case.loans.setdefault(event.data["loan_id"], Loan())
+        business_date = date.fromisoformat(event.data["business_date"])
+        if not event.data.get("late") and business_date >= loan.business_date:
+            loan.told(business_date)
+            loan.cured = event.at
+
+    def _paid(self, event: Event, case: Case) -> None:
+        loan = case.loans.setdefault(event.data["loan_id"], Loan())
+        paid_on = date.fromisoformat(event.data["paid_on"])
+        if paid_on > loan.business_date:
+            loan.payments[event.data["fact_id"]] = event.at, paid_on
+
+    def _reversed(self, event: Event, case: Case) -> None:
+        loan = case.loans.setdefault(event.data["loan_id"], Loan())
+        loan.payments.pop(event.data["payment_id"], None)
+
+    def _opened(self, event: Event, case: Case) -> None:
+        case.cured, case.episode = None, event.data["episode"]
+        case.keeping = Keeping(obstacles=case.keeping.obstacles)
+
+    def _cured(self, event: Event, case: Case) -> None:
+        case.cured = event.at
+        case.keeping.ended, case.keeping.ended_by = event.at, event
+
+    def _hold(self, event: Event, case: Case) -> None:
+        starts = moment(event.data["starts"]) if event.data.get("starts") else event.at
+        case.holds[event.data["hold_id"]] = Stop(event.at, event.data, starts, optional(event.data.get("until")))
+
+    def _renewed(self, event: Event, case: Case) -> None:
+        if hold := case.holds.get(event.data["hold_id"]):
+            hold.ends = optional(event.data.get("until"))
+
+    def _lifted(self, event: Event, case: Case) -> None:
+        if hold := case.holds.get(event.data["hold_id"]):
+            hold.lifted = event.at
+
+    def _disputed(self, event: Event, case: Case) -> None:
+        about = {"kind": "dispute", "loans": event.data.get("loans", ())}
+        case.holds[f"dispute {event.data['dispute_id']}"] = Stop(event.at, about, event.at)
+        case.keeping.obstacles["dispute", event.data["dispute_id"]] = event.at
+
+    def _settled(self, event: Event, case: Case) -> None:
+        if dispute := case.holds.get(f"dispute {event.data['dispute_id']}"):
+            dispute.lifted = event.at
+        case.keeping.frees("dispute", event.data["dispute_id"], event.at)
+        # A dispute that goes on after the cure is part of the case.
+        case.keeping.ended = event.at if case.keeping.ended else None
+
+    def _legal_hold(self, event: Event, case: Case) -> None:
+        case.keeping.obstacles["legal hold", event.data["hold_id"]] = event.at
+
+    def _no_legal_hold(self, event: Event, case: Case) -> None:
+        case.keeping.frees("legal hold", event.data["hold_id"], event.at)
+
+    def _parked(self, event: Event, case: Case) -> None:
+        case.keeping.obstacles["parked message", event.data["key"]] = event.at
+
+    def _released(self, event: Event, case: Case) -> None:
+        case.keeping.frees("parked message", event.data["key"], event.at)
+
+    def _erased(self, event: Event, case: Case) -> None:
+        case.keeping.erased = event.at
+
+    def _block(self, event: Event, case: Case) -> None:
+        case.blocks[event.data["block_id"]] = Stop(event.at, event.data, event.at)
+
+    def _unblocked(self, event: Event, case: Case) -> None:
+        if block := case.blocks.get(event.data["block_id"]):
+            block.lifted = event.at
+
+    def _consent(self, event: Event, case: Case) -> None:
+        until = optional(event.data.get("until"))
+        case.consents[event.data["consent_id"]] = Stop(event.at, event.data, event.at, until)
+
+    def _withdrawn_consent(self, event: Event, case: Case) -> None:
+        if consent := case.consents.get(event.data["consent_id"]):
+            consent.lifted = event.at
+
+    def _suspended(self, event: Event, case: Case) -> None:
+        case.suspended[event.data["by"], event.data["key"]] = event.at
+
+    def _resumed(self, event: Event, case: Case) -> None:
+        case.suspended.pop((event.data["by"], event.data["key"]), None)
+
+    def _stopped(self, event: Event, _: Case) -> None:
+        self.switches.setdefault((event.tenant, event.data.get("way")), event.at)
+
+    def _allowed(self, event: Event, _: Case) -> None:
+        self.switches.pop((event.tenant, event.data.get("way")), None)
+
+    def _shadowed(self, event: Event, _: Case) -> None:
+        if event.data["on"]:
+            self.shadow.setdefault(event.tenant, event.at)
+        else:
+            self.shadow.pop(event.tenant, None)
+
+    def _ramped(self, event: Event, _: Case) -> None:
+        self.ramp[event.tenant] = event.data["first_contacts_a_day"]
+
+    def _receipt(self, event: Event, case: Case) -> None:
+        if event.data["channel"] == "voice" and event.data.get("status", "answered") == "answered":
+            self._answered(event, case)
+
+    def _answered(self, event: Event, case: Case) -> None:
+        permit = case.permits.get(event.data["permit_id"])
+        if permit is not None and permit.way == "voice":
+            permit.answered = permit.answered or moment(event.data["at"])
+
+
+TOLD: dict[str, Any] = {
+    "loan.overdue-recorded": Memory._overdue,
+    "loan.cure-recorded": Memory._loan_cured,
+    "loan.payment-recorded": Memory._paid,
+    "loan.payment-reversal-recorded": Memory._reversed,
+    "case.opened": Memory._opened,
+    "case.cured": Memory._cured,
+    "hold.placed": Memory._hold,
+    "hold.renewed": Memory._renewed,
+    "hold.lifted": Memory._lifted,
+    "dispute.opened": Memory._disputed,
+    "dispute.closed": Memory._settled,
+    "legal-hold.placed": Memory._legal_hold,
+    "legal-hold.lifted": Memory._no_legal_hold,
+    "erasure.completed": Memory._erased,
+    "message-parked": Memory._parked,
+    "message-released": Memory._released,
+    "block.recorded": Memory._block,
+    "block.removed": Memory._unblocked,
+    "consent.recorded": Memory._consent,
+    "consent.withdrawn": Memory._withdrawn_consent,
+    "sending.suspended": Memory._suspended,
+    "sending.resumed": Memory._resumed,
+    "tenant.sending-stopped": Memory._stopped,
+    "tenant.sending-allowed": Memory._allowed,
+    "tenant.shadow-set": Memory._shadowed,
+    "tenant.ramp-set": Memory._ramped,
+    "contact.receipt": Memory._receipt,
+    "contact.reply": Memory._answered,
+}

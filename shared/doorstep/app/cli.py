@@ -1,0 +1,274 @@
+"""The `doorstep` command. Each service adds its own commands through its Service value."""
+
+import getpass
+import gzip
+import json
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from datetime import UTC, date, datetime
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column, Table
+
+from doorstep.app import event_docs, local
+from doorstep.app.embedded import Embedded, Secrets, installed, installed_as
+from doorstep.app.terminal import demand_port, err, fault, link, loop, out
+from doorstep.app.terminal import serve as serve_pages
+from doorstep.infra import gc_tuning, telemetry
+from doorstep.infra.access import Access, Role
+from doorstep.infra.clock import SystemClock
+from doorstep.infra.settings import Settings, WrongSettings
+from doorstep.intake import check as checking
+from doorstep.intake import mapping, schema
+from doorstep.intake.importer import FileRefused, NotConfirmed
+from doorstep.kernel import http, parking
+from doorstep.kernel.decider import Unknown
+from doorstep.kernel.runtime import Running, arm_failpoint
+
+app = typer.Typer(
+    no_args_is_help=True, help="Collect overdue loans fairly and provably.", pretty_exceptions_enable=False
+)
+parked = typer.Typer(no_args_is_help=True, help="Messages that wait for a person.")
+app.add_typer(parked, name="parked")
+
+Folder = Annotated[Path, typer.Option(help="folder of the embedded system")]
+ServiceName = Annotated[str, typer.Option("--service", help="which service's messages")]
+
+
+@app.command()
+def up(
+    port: Annotated[int, typer.Option(help="port of the API and pages")] = 8080, folder: Folder = local.FOLDER
+) -> None:
+    """All services on this machine: embedded PostgreSQL and bus, real clock."""
+    demand_port(port)
+    telemetry.configure_logging()
+    gc_tuning.collect_rarely()
+
+    async def run() -> None:
+        doorstep = Embedded(folder, Secrets.kept_in(folder))
+        await doorstep.start(clock=SystemClock())
+        out.print(f"Doorstep is up. Open {link(doorstep, port)}", soft_wrap=True)
+        out.print("The link holds an admin token for twelve hours; `doorstep token` makes others.", style="dim")
+        try:
+            await serve_pages(doorstep, port)
+        finally:
+            await doorstep.close()
+
+    loop(run())
+
+
+@app.command()
+def serve(service: Annotated[str, typer.Argument(help="escalation, reminder, visit-scheduler or audit")]) -> None:
+    """One service on Kafka and its own database, set up by DOORSTEP_ variables."""
+    try:
+        chosen, settings = installed_as(service), Settings.read()
+        running = Running(chosen, settings)
+    except (Unknown, WrongSettings) as error:
+        raise fault(str(error)) from None
+    telemetry.configure_logging(settings.log_level)
+    arm_failpoint(settings)
+    gc_tuning.collect_rarely()
+    api = http.build([running], Access(settings.jwt_public_key))
+    uvicorn.run(api, host=settings.http_host, port=settings.http_port, log_level="warning")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="the bank's end-of-day overdue file, .csv or .csv.gz")],
+    mapping_file: Annotated[Path | None, typer.Option("--mapping", help="YAML that renames the bank's columns")] = None,
+    skip_bad_rows: Annotated[
+        bool, typer.Option(help="import the good rows; loans of bad rows stay as they were")
+    ] = False,
+    confirm: Annotated[bool, typer.Option(help="yes, the file is empty, or has lost many loans")] = False,
+    tenant: Annotated[str | None, typer.Option(help="tenant of an empty file")] = None,
+    business_date: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="date of an empty file")] = None,
+    folder: Folder = local.FOLDER,
+) -> None:
+    """Take a bank's end-of-day file: a loan that is missing from it is cured."""
+    day: date | None = business_date.date() if business_date else None
+
+    async def run() -> None:
+        names = mapping.load(mapping_file) if mapping_file else None
+        async with local.desk(folder) as desk:
+            with _bar("rows read", "rows written") as moved:
+                reports = await desk.importer.import_file(
+                    file,
+                    names,
+                    skip_bad_rows=skip_bad_rows,
+                    confirm=confirm,
+                    tenant=tenant,
+                    business_date=day,
+                    progress=moved,
+                )
+            for report in reports:
+                out.print(str(report))
+            out.print(f"{await desk.publish()} facts published")
+
+    try:
+        _run(run())
+    except NotConfirmed as error:
+        raise fault(f"{error}\nNothing was imported; give --confirm if that is right.") from None
+    except (FileRefused, mapping.WrongMapping, OSError) as error:
+        raise fault(str(error)) from None
+
+
+@app.command()
+def check(facts: Annotated[Path, typer.Argument(help="a bank's facts, one CloudEvent a line; may be .gz")]) -> None:
+    """Hold a bank's facts against the JSON Schema of intake, without a running system."""
+    problems = lines = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal lines
+        with gzip.open(facts, "rb") if facts.suffix == ".gz" else facts.open("rb") as file:
+            for line in file:
+                lines += 1
+                yield line
+
+    try:
+        for problem in checking.check(counted()):
+            problems += 1
+            out.print(str(problem), markup=False, soft_wrap=True)
+    except (OSError, EOFError) as error:
+        raise fault(str(error)) from None
+    if problems:
+        raise fault(f"{problems} problems in {lines} lines")
+    out.print(f"{lines} facts, all well-formed")
+
+
+@app.command("schema")
+def schema_(folder: Annotated[Path, typer.Option(help="where to write")] = Path("docs")) -> None:
+    """Generate the JSON Schema of intake with its examples, and the event catalogue."""
+    schema.write(folder / "schema")
+    event_docs.write(folder)
+    out.print(f"written to {folder}")
+
+
+@app.command()
+def token(
+    role: Annotated[Role, typer.Argument(help="what its bearer may do")],
+    who: Annotated[str, typer.Option(help="whose name stands in the events")] = "operator@this-machine",
+    folder: Folder = local.FOLDER,
+) -> None:
+    """A token for the embedded system's API, good for twelve hours."""
+    if not (folder / "secrets.json").exists():
+        raise fault(f"there is no Doorstep in {folder}; start one with `doorstep up`")
+    print(Secrets.kept_in(folder).issuer.token(who, role, datetime.now(UTC)))  # noqa: T201
+
+
+@parked.command("list")
+def parked_list(service: ServiceName = "escalation", folder: Folder = local.FOLDER) -> None:
+    """What waits, in the order it will be replayed."""
+
+    async def run(running: Running) -> None:
+        async with running.engine.connect() as connection:
+            waiting = await parking.listing(connection)
+        columns = (Column(name, overflow="fold") for name in ("id", "since", "key", "case", "reason"))
+        table = Table(*columns, title=f"parked at {service}: {len(waiting)}")
+        for one in waiting:
+            table.add_row(str(one.id), f"{one.parked_at:%Y-%m-%d %H:%M %Z}", one.key, one.case_id or "?", one.reason)
+        out.print(table)
+
+    _with(service, folder, run)
+
+
+@parked.command("show")
+def parked_show(parked_id: int, service: ServiceName = "escalation", folder: Folder = local.FOLDER) -> None:
+    """One message with its original bytes, opened."""
+
+    async def run(running: Running) -> None:
+        async with running.engine.connect() as connection:
+            found = await parking.listing(connection, parked_id=parked_id)
+        if not found:
+            raise fault(f"no message {parked_id} was ever parked at {service}")
+        one = found[0]
+        out.print(
+            f"{one.topic}/{one.partition} offset {one.offset}, key {one.key}, {one.status}: {one.reason}",
+            markup=False,
+            soft_wrap=True,
+        )
+        # Unwrapped: what a person copies from here must still be the message.
+        value = (await parking.opened(running.vault, one)).decode(errors="backslashreplace")
+        out.print(value, markup=False, highlight=False, soft_wrap=True)
+
+    _with(service, folder, run)
+
+
+@parked.command("replay")
+def parked_replay(key: str, service: ServiceName = "escalation", folder: Folder = local.FOLDER) -> None:
+    """Handle what waits under KEY, in order, up to the first message that is still wrong."""
+
+    async def run(running: Running) -> None:
+        result = await http.replay_key(running, key, _whoever())
+        out.print_json(json.dumps(result))
+        if "reason" in result:
+            raise typer.Exit(1)
+
+    _with(service, folder, run)
+
+
+@parked.command("discard")
+def parked_discard(
+    parked_id: int,
+    reason: Annotated[str, typer.Option(help="why it shall never be handled; it is kept")],
+    service: ServiceName = "escalation",
+    folder: Folder = local.FOLDER,
+) -> None:
+    """Say that a message shall never be handled. What waits behind it still wants a replay."""
+
+    async def run(running: Running) -> None:
+        try:
+            await http.discard_one(running, parked_id, _whoever(), reason)
+        except Unknown as error:
+            raise fault(str(error)) from None
+        out.print(f"message {parked_id} is discarded")
+
+    _with(service, folder, run)
+
+
+def _whoever() -> str:
+    return f"{getpass.getuser()} (command line)"
+
+
+def _with(service: str, folder: Path, work: Callable[[Running], Awaitable[None]]) -> None:
+    async def run() -> None:
+        async with local.service(service, folder) as running:
+            await work(running)
+
+    _run(run())
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    telemetry.configure_logging("ERROR")
+    try:
+        loop(work)
+    except (local.NotHere, WrongSettings, Unknown, ConnectionError) as error:
+        raise fault(str(error)) from None
+
+
+class _bar:
+    """Two progress bars on a terminal, nothing elsewhere."""
+
+    def __init__(self, read: str, write: str) -> None:
+        self._names = {"read": read, "write": write}
+
+    def __enter__(self) -> Callable[[str, int], None]:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._progress = Progress(*columns, console=err, disable=not sys.stderr.isatty())
+        self._progress.start()
+        tasks = {stage: self._progress.add_task(name, total=None) for stage, name in self._names.items()}
+        return lambda stage, done: self._progress.update(tasks[stage], completed=done)
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+
+for _entry in entry_points(group="doorstep.commands"):
+    app.add_typer(_entry.load())
+for _service in installed():
+    if _service.commands is not None:
+        app.add_typer(_service.commands)

@@ -1,0 +1,91 @@
+"""Where a command finds a service: in the environment (DOORSTEP_...), or on this machine, in the folder of
+`doorstep up` or `doorstep demo`."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from doorstep.app.embedded import Embedded, Secrets, installed_as
+from doorstep.infra import database
+from doorstep.infra.clock import SystemClock
+from doorstep.infra.settings import Settings
+from doorstep.intake.publisher import Desk
+from doorstep.kernel.runtime import Running
+
+FOLDER = Path(".doorstep/up")
+
+
+class NotHere(Exception):
+    """Neither the environment nor the folder has what a command needs; the message says what to do."""
+
+
+@asynccontextmanager
+async def service(name: str, folder: Path = FOLDER) -> AsyncIterator[Running]:
+    """The service called `name`, prepared, its loops at rest. Raises NotHere, WrongSettings, Unknown."""
+    if os.environ.get("DOORSTEP_DATABASE_URL"):
+        running = Running(installed_as(name), Settings.read())
+        await running.prepare()
+        try:
+            yield running
+        finally:
+            await running.close()
+            await running.bus.close()
+        return
+    async with embedded(folder) as doorstep:
+        yield doorstep.running(name)
+
+
+@asynccontextmanager
+async def reading(name: str, folder: Path = FOLDER) -> AsyncIterator[AsyncEngine]:
+    """The database of the service called `name`, for looking at. Raises NotHere."""
+    if url := os.environ.get("DOORSTEP_DATABASE_URL"):
+        engine = database.engine(url.replace("postgresql://", "postgresql+asyncpg://", 1))
+        try:
+            yield engine
+        finally:
+            await engine.dispose()
+        return
+    doorstep = _embedded(folder)
+    try:
+        yield doorstep.engine(name)
+    finally:
+        await doorstep.close()
+
+
+@asynccontextmanager
+async def desk(folder: Path = FOLDER) -> AsyncIterator[Desk]:
+    """The intake desk. With DOORSTEP_KAFKA set, DOORSTEP_DATABASE_URL is the importer's own database."""
+    if not os.environ.get("DOORSTEP_KAFKA"):
+        doorstep = _embedded(folder)
+        await doorstep.open(clock=SystemClock())
+        try:
+            yield doorstep.desk
+        finally:
+            await doorstep.close()
+        return
+    settings = Settings.read()
+    async with Desk.from_settings(settings, SystemClock()) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def embedded(folder: Path) -> AsyncIterator[Embedded]:
+    """The embedded system in `folder`, beside the process that runs it, if one does. Raises NotHere."""
+    doorstep = _embedded(folder)
+    await doorstep.start(clock=SystemClock())
+    try:
+        yield doorstep
+    finally:
+        await doorstep.close()
+
+
+def _embedded(folder: Path) -> Embedded:
+    if not (folder / "secrets.json").exists():
+        raise NotHere(
+            f"there is no Doorstep in {folder}: start one with `doorstep up`, name another with --folder, or set"
+            " DOORSTEP_DATABASE_URL and the other variables of a running service"
+        )
+    return Embedded(folder, Secrets.kept_in(folder))

@@ -1,0 +1,308 @@
+"""Handling messages: a batch in one transaction; one by one when the batch fails.
+
+inbox, events, states, outbox, effects and parked messages commit together, and only then the offset. So a
+crash anywhere means that messages come again and find themselves in the inbox. A message that fails is
+tried a few times, counted durably before each try (a crash counts), then parked; it costs only itself.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from doorstep.bus.interface import Partition, Record
+from doorstep.events.envelope import Envelope, decode
+from doorstep.events.registry import Event, UnknownEvent, decode_event
+from doorstep.infra import failpoints
+from doorstep.infra.database import unreachable
+from doorstep.infra.telemetry import Telemetry, about, log, trace_id, where
+from doorstep.kernel import parking, sending_controls
+from doorstep.kernel.decider import Routed, StreamId
+from doorstep.kernel.parking import Parked
+from doorstep.kernel.service import Committed, Runtime, Service, Translated, Unreadable
+from doorstep.kernel.store import Conflict, Store, Work
+
+CONFLICTS = 5
+"""Lost races for a new stream before giving up; each loser then finds the winner's rows and locks them."""
+
+
+class StillUnreadable(Exception):
+    """A replayed message cannot be read yet; the reason quotes nothing of it."""
+
+
+class _Message(msgspec.Struct, frozen=True):
+    """A record with what it means to us."""
+
+    record: Record
+    meaning: Translated | Unreadable
+    heard: tuple[Envelope, Event] | None = None
+
+
+class Handler:
+    """Takes a service's messages to the end. One per process and service; safe to call from several tasks."""
+
+    def __init__(self, service: Service, runtime: Runtime, store: Store, telemetry: Telemetry, *, careful: bool):
+        self._service = service
+        self._runtime = runtime
+        self._store = store
+        self._telemetry = telemetry
+        self.careful = careful
+        """The process before this one died; the first batch of each partition is handled one by one."""
+        self._seen: set[Partition] = set()
+        self._excused: Counter[tuple[Partition, int]] = Counter()
+
+    async def handle(self, records: Sequence[Record]) -> None:
+        """Take records of one topic, each partition's in order. Returns when each is handled or parked; raises
+        only when PostgreSQL is at fault, and then the same records are to be given again."""
+        partitions = {record.partition for record in records}
+        # The last process died: perhaps of one of these. Alone, and counted before each try, it shows.
+        careful = self.careful and not partitions <= self._seen
+        self._seen |= partitions
+        if not careful:
+            try:
+                await self._transact(records)
+                return
+            except Exception as error:
+                if unreachable(error):
+                    raise
+                self._telemetry.failures.inc()
+                log.warning("batch failed; handling one by one", messages=len(records), error=where(error))
+        for record in records:
+            with about(**_whose(record)):
+                await self._alone(record)
+
+    async def replay(self, parked: Parked, by: str, reason: str | None) -> None:
+        """Handle a parked message after all, as if it had come now; nothing when somebody was quicker. Raises
+        StillUnreadable, or whatever handling it raises."""
+        record = parked.record._replace(value=await parking.opened(self._runtime.vault, parked))
+        (message,) = await self._read([record])
+        if isinstance(message.meaning, Unreadable):
+            raise StillUnreadable(message.meaning.reason)
+        async with self._runtime.engine.begin() as connection:
+            if await parking.close(connection, parked, "replayed", by, reason):
+                await self._take(connection, [message])
+                await self._release(connection, parked, "replayed", by, reason)
+
+    async def discard(self, parked: Parked, by: str, reason: str) -> None:
+        """A person says that this message shall never be handled; nothing when somebody was quicker."""
+        async with self._runtime.engine.begin() as connection:
+            if await parking.close(connection, parked, "discarded", by, reason):
+                discard = parking.Discard(parked.id, by, reason)
+                await self._tell(connection, parking.stream(parked.key, parked.case_id), discard)
+                await self._release(connection, parked, "discarded", by, reason)
+
+    async def _alone(self, record: Record) -> None:
+        for attempt in range(self._runtime.settings.attempts):
+            tries = await self._count(record)
+            if tries > self._runtime.settings.attempts:
+                return await self._park(record, f"the process died {tries - 1} times while handling it")
+            try:
+                return await self._transact([record], counted=True)
+            except Exception as error:
+                if unreachable(error):
+                    # Not this message's fault, and where the count stands nobody can write now.
+                    self._excused[record.partition, record.offset] += 1
+                    raise
+                self._telemetry.failures.inc()
+                log.warning("message failed", topic=record.partition.topic, offset=record.offset, error=where(error))
+                if tries >= self._runtime.settings.attempts:
+                    return await self._park(record, f"failed {tries} times: {where(error)}")
+                await asyncio.sleep(0.05 * 2**attempt)
+        return None
+
+    async def _transact(self, records: Sequence[Record], *, counted: bool = False) -> None:
+        for _ in range(CONFLICTS):
+            try:
+                return await self._once(records, counted=counted)
+            except Conflict:
+                continue
+        raise Conflict(f"other writers were first, {CONFLICTS} times")
+
+    async def _once(self, records: Sequence[Record], *, counted: bool) -> None:
+        messages = await self._read(records)
+        failpoints.hit("handle.before-transaction")
+        async with self._runtime.engine.begin() as connection:
+            if self._service.absorb is not None:
+                await self._service.absorb(connection, records, self._runtime.clock)
+            else:
+                await self._take_or_park(connection, messages)
+            if counted:
+                await self._forget(connection, records[0])
+            failpoints.hit("handle.before-commit")
+        failpoints.hit("handle.after-commit")
+        self._telemetry.handled.inc(len(records))
+
+    async def _read(self, records: Sequence[Record]) -> Sequence[_Message]:
+        if self._service.absorb is not None:
+            return ()
+        translate = self._service.translators.get(records[0].partition.topic)
+        if translate is None:
+            return [self._understand(record) for record in records]
+        meanings = await translate(self._runtime, records)
+        return [_Message(record, meaning) for record, meaning in zip(records, meanings, strict=True)]
+
+    def _understand(self, record: Record) -> _Message:
+        try:
+            envelope = decode(record.value)
+            event = decode_event(envelope)
+        except (msgspec.DecodeError, UnknownEvent, UnicodeDecodeError) as error:
+            return _Message(record, Unreadable(f"cannot read it: {error}", case_id=record.key or None))
+        return _Message(record, self._translated(envelope, event), (envelope, event))
+
+    def _translated(self, envelope: Envelope, event: Event) -> Translated:
+        return Translated(
+            message_id=envelope.id,
+            case_id=envelope.subject,
+            correlation_id=envelope.correlationid,
+            routed=tuple(self._service.react(envelope, event)),
+            traceparent=envelope.traceparent,
+        )
+
+    async def _take_or_park(self, connection: AsyncConnection, messages: Sequence[_Message]) -> None:
+        blocked = await parking.waiting(connection, [message.record.key for message in messages])
+        readable: list[_Message] = []
+        for message in messages:
+            key = message.record.key
+            if key in blocked:
+                await self._park_in(connection, message, f"waits behind parked message {blocked[key]}", blocked[key])
+            elif isinstance(message.meaning, Unreadable):
+                parked = await self._park_in(connection, message, message.meaning.reason, None)
+                if parked is not None:
+                    blocked[key] = parked
+            else:
+                readable.append(message)
+        await self._take(connection, readable)
+
+    async def _take(self, connection: AsyncConnection, messages: Sequence[_Message]) -> None:
+        translated = [(message, message.meaning) for message in messages if isinstance(message.meaning, Translated)]
+        if not translated:
+            return
+        rows = await connection.execute(
+            _INBOX, {"consumer": self._service.name, "ids": [meaning.message_id for _, meaning in translated]}
+        )
+        fresh = set(rows.scalars())
+        self._telemetry.duplicates.inc(len(translated) - len(fresh))
+        work, heard = [], []
+        for message, meaning in translated:
+            # The same message twice in one batch: the second one is no longer fresh.
+            if meaning.message_id in fresh:
+                fresh.discard(meaning.message_id)
+                work += [_work(routed, meaning) for routed in meaning.routed]
+                heard += [message.heard] if message.heard else []
+        failpoints.hit("handle.after-inbox")
+        if await sending_controls.note(connection, heard):
+            self._store.changes += 1
+        await self._apply(connection, work)
+
+    async def _apply(self, connection: AsyncConnection, work: Sequence[Work]) -> Sequence[Committed]:
+        return await self._store.apply(connection, work, self._runtime.clock.now())
+
+    async def _park_in(
+        self, connection: AsyncConnection, message: _Message, reason: str, behind: int | None
+    ) -> int | None:
+        case_id = message.meaning.case_id
+        now = self._runtime.clock.now()
+        vault = self._runtime.vault
+        parked_id = await parking.park(connection, vault, message.record, reason, case_id, now, behind)
+        if parked_id is None:
+            return None
+        self._telemetry.parked.inc()
+        log.error(
+            "message parked",
+            id=parked_id,
+            topic=message.record.partition.topic,
+            reason=reason,
+            case_id=case_id,
+        )
+        if behind is None:
+            command = parking.Park(parked_id, message.record, reason, case_id)
+            await self._tell(connection, parking.stream(message.record.key, case_id), command)
+        return parked_id
+
+    async def _release(
+        self, connection: AsyncConnection, parked: Parked, status: parking.Fate, by: str, reason: str | None
+    ) -> None:
+        if not await parking.waiting(connection, [parked.key]):
+            release = parking.Release(status, by, reason)
+            await self._tell(connection, parking.stream(parked.key, parked.case_id), release)
+
+    async def _tell(self, connection: AsyncConnection, stream: StreamId, command: parking.Command) -> None:
+        # A service does not hear its own topic; what it parks itself it reacts to here.
+        for one in await self._apply(connection, [Work(Routed(stream, command), cause=None)]):
+            reactions = self._service.react(one.envelope, one.event)
+            await self._apply(connection, [Work(r, one.envelope.id, one.envelope.correlationid) for r in reactions])
+
+    async def _count(self, record: Record) -> int:
+        async with self._runtime.engine.begin() as connection:
+            counted = await connection.execute(_COUNT, _place(record))
+        return int(counted.scalar_one()) - self._excused[record.partition, record.offset]
+
+    async def _forget(self, connection: AsyncConnection, record: Record) -> None:
+        # In the transaction that ends the message: one that comes again after it starts from one.
+        await connection.execute(_FORGET, _place(record))
+        self._excused.pop((record.partition, record.offset), None)
+
+    async def _park(self, record: Record, reason: str) -> None:
+        (message,) = await self._read_or_raw(record)
+        async with self._runtime.engine.begin() as connection:
+            await self._park_in(connection, message, reason, None)
+            await self._forget(connection, record)
+
+    async def _read_or_raw(self, record: Record) -> Sequence[_Message]:
+        try:
+            messages = await self._read([record])
+        except Exception as error:
+            if unreachable(error):
+                raise
+            messages = ()
+        # An absorbing service, or a translator that fails itself: the key is all we know.
+        return messages or [_Message(record, Unreadable("", case_id=record.key or None))]
+
+
+def _work(routed: Routed, meaning: Translated) -> Work:
+    return Work(routed, meaning.message_id, meaning.correlation_id, meaning.traceparent)
+
+
+def _whose(record: Record) -> dict[str, str | None]:
+    try:
+        envelope = decode(record.value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+    return {"case_id": envelope.subject, "trace_id": trace_id(envelope.traceparent)}
+
+
+def _place(record: Record) -> dict[str, str | int]:
+    return {"topic": record.partition.topic, "partition": record.partition.number, "offset": record.offset}
+
+
+async def execute(
+    store: Store, runtime: Runtime, consumer: str, routed: Sequence[Routed], request_id: str | None
+) -> Sequence[Committed]:
+    """A person's or provider's commands, in one transaction; nothing when `request_id` was seen before.
+    Raises Refused."""
+    for _ in range(CONFLICTS):
+        try:
+            async with runtime.engine.begin() as connection:
+                if request_id is not None:
+                    rows = await connection.execute(_INBOX, {"consumer": f"{consumer}/http", "ids": [request_id]})
+                    if not rows.scalars().all():
+                        return ()
+                work = [Work(one, cause=request_id, correlation_id=None) for one in routed]
+                return await store.apply(connection, work, runtime.clock.now())
+        except Conflict:
+            continue
+    raise Conflict(f"other writers were first, {CONFLICTS} times; try again")
+
+
+_INBOX = text(
+    "insert into inbox (consumer, message_id) select :consumer, m from unnest(cast(:ids as text[])) as n(m)"
+    " on conflict do nothing returning message_id"
+)
+_FORGET = text('delete from attempts where topic = :topic and partition = :partition and "offset" = :offset')
+_COUNT = text(
+    'insert into attempts (topic, partition, "offset", tries) values (:topic, :partition, :offset, 1)'
+    ' on conflict (topic, partition, "offset") do update set tries = attempts.tries + 1 returning tries'
+)

@@ -1,0 +1,287 @@
+"""A running service: its connections, its loops (consumer, timers, effects, relay, and its own), its readiness.
+
+`turn` moves each loop one step and returns; the simulation and the tests drive it so. `run` lets them all
+go on by themselves until told to stop."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import text
+
+from doorstep.bus.interface import Bus
+from doorstep.bus.kafka import KafkaBus
+from doorstep.events import registry
+from doorstep.events.registry import Event
+from doorstep.infra import database, failpoints
+from doorstep.infra.clock import Clock, FileClock, SystemClock
+from doorstep.infra.settings import Settings
+from doorstep.infra.telemetry import Telemetry, about, log, where
+from doorstep.infra.vault import Tokens, Vault
+from doorstep.kernel import artifacts, handle, parking
+from doorstep.kernel.consumer import Consumer
+from doorstep.kernel.counters import Tallies
+from doorstep.kernel.decider import Decider, Routed, StreamId
+from doorstep.kernel.effects import Effects
+from doorstep.kernel.handle import Handler
+from doorstep.kernel.relay import Relay
+from doorstep.kernel.service import Halt, Service, Worker
+from doorstep.kernel.store import Store
+from doorstep.kernel.timers import Timers
+from doorstep.messaging.gateway import FileGateway, Gateway
+
+IDLE = 0.25
+"""Seconds between looks when nothing stirs; anything committed in this process wakes the loops at once."""
+SILENT = 30.0
+"""Seconds one turn of a loop may take before the service is not ready."""
+STUCK = 300.0
+"""Seconds one turn may take before the watchdog ends the process: aiokafka can stop silently."""
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+class NotReady(ConnectionError):
+    """The service has not reached its database yet; try again."""
+
+
+class Running:
+    """One service in this process. Construction connects to nothing; `prepare` does."""
+
+    def __init__(
+        self,
+        service: Service,
+        settings: Settings,
+        *,
+        bus: Bus | None = None,
+        clock: Clock | None = None,
+        gateway: Gateway | None = None,
+        epoch: str | None = None,
+    ) -> None:
+        self.service = service
+        self.settings = settings
+        self.clock: Clock = clock or (FileClock(settings.clock_file) if settings.clock_file else SystemClock())
+        self.gateway: Gateway = gateway or FileGateway(settings.gateway_folder)
+        self.engine = database.engine(settings.database_url, name=f"doorstep {service.name}")
+        # Work of one statement is a transaction of its own: a third of the round trips.
+        self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.telemetry = Telemetry(service.name, endpoint=settings.otlp_endpoint, ratio=settings.trace_ratio)
+        self.bus: Bus = bus or KafkaBus.from_settings(settings)
+        self._vault_engine = database.engine(settings.vault_url, pool_size=2)
+        tokens = Tokens(settings.tenant_secret.get_secret_value().encode())
+        self.vault = Vault(self._vault_engine, settings.vault_key.get_secret_value().encode(), tokens, self.clock)
+        self.counsel = service.counsel(settings)
+        self._epoch = epoch
+        self._instance = f"{socket.gethostname()}/{os.getpid()}/{service.name}"
+        self._turned: dict[str, float] = {}
+        self._faults: dict[str, str] = {"start": "not connected yet"}
+        self._pulse = Pulse()
+        self._due: tuple[int, datetime] | None = None
+        self._relayed = -1
+        self._store: Store | None = None
+        self.workers: Sequence[Worker] = ()
+
+    async def prepare(self) -> None:
+        """Migrate, then build what needs the database. Raises PostgreSQL's errors and ConnectionError."""
+        registry.check()
+        await database.migrate(self._vault_engine, database.VAULT)
+        await database.migrate(self.engine, database.KERNEL, self.service.migrations, epoch=self._epoch)
+        if isinstance(self.bus, KafkaBus):
+            await self.bus.ensure_topics((registry.INTAKE, *registry.PUBLISHED))
+        async with self.engine.begin() as connection:
+            epoch = await database.epoch_of(connection)
+            crashed = (await connection.execute(_CRASHED)).first() is not None
+            await connection.execute(_STARTED, {"instance": self._instance})
+        kernel: dict[str, Decider[Any, Any]] = {one.category: one for one in (parking.DECIDER, artifacts.DECIDER)}
+        deciders = {**self.service.deciders, **kernel}
+        batch = self.settings.batch
+        tallies = Tallies(self.counsel)
+        await tallies.refresh(self.engine)
+        self._store = Store(self.service, deciders, epoch, self.telemetry, tallies)
+        self.handler = Handler(self.service, self, self._store, self.telemetry, careful=crashed)
+        self.consumer = Consumer(self.service, self.bus, self.handler, self.telemetry, batch)
+        self.timers = Timers(self, self._store, self.telemetry, batch)
+        self.effects = Effects(self.service, self, self._store, self.telemetry)
+        self.relay = Relay(self.engine, self.bus, self.telemetry, batch)
+        self.workers = [artifacts.Publisher(self, self.service.artifacts), *self.service.workers(self)]
+        self._faults.pop("start", None)
+
+    async def execute(self, *routed: Routed, request_id: str | None = None) -> Sequence[Event]:
+        """Decide and commit in one transaction; see service.Runtime."""
+        committed = await handle.execute(self.store, self, self.service.name, routed, request_id)
+        self._pulse.beat()
+        return [one.event for one in committed]
+
+    async def state(self, stream: StreamId) -> Any:
+        """The present state of `stream`."""
+        async with self.engine.connect() as connection:
+            return (await self.store.state(connection, [stream]))[str(stream)]
+
+    @property
+    def store(self) -> Store:
+        """Raises NotReady before `prepare`."""
+        if self._store is None:
+            raise NotReady(f"{self.service.name} has no database yet; try again in a few seconds")
+        return self._store
+
+    async def turn(self) -> int:
+        """One step of each loop that may have something to do; how much there was. Assumes that no other
+        process works on this service's database."""
+        done = await self.consumer.turn()
+        if await self.next_due() <= self.clock.now():
+            done += await self.timers.turn()
+            done += await self.effects.turn()
+        for worker in self.workers:
+            done += await worker.turn()
+        if self._relayed != self.store.changes:
+            changes = self.store.changes
+            done += (relayed := await self.relay.turn())
+            # What is published may have been written long before: look until nothing is left.
+            self._relayed = -1 if relayed else changes
+        return done
+
+    async def finish(self) -> None:
+        """Let each worker do what it would do later, until nothing is left, now that nothing more comes."""
+        while sum([await worker.turn(hurry=True) for worker in self.workers]) + await self.turn():
+            continue
+
+    async def next_due(self) -> datetime:
+        """When the next timer or effect is due; the end of time when none is."""
+        if self._due is None or self._due[0] != self.store.changes:
+            changes = self.store.changes
+            async with self._single.connect() as connection:
+                due = [await self.timers.next_due(connection), await self.effects.next_due(connection)]
+            self._due = changes, min((one for one in due if one is not None), default=NEVER)
+        return self._due[1]
+
+    async def lag(self) -> int:
+        """Messages not read yet."""
+        return await self.consumer.lag()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Connect, trying for as long as it takes, then turn the loops until `stop`."""
+        while self._store is None and not stop.is_set() and not await self._prepared():
+            await _sleep(stop, 2.0)
+        if stop.is_set():
+            return
+        loops: list[tuple[str, Callable[[], Awaitable[int]]]] = [
+            ("consumer", lambda: self.consumer.turn(IDLE)),
+            ("timers", self.timers.turn),
+            ("effects", self.effects.turn),
+            ("relay", self.relay.turn),
+            *((worker.name, worker.turn) for worker in self.workers),
+        ]
+        with about(service=self.service.name):
+            tasks = [asyncio.create_task(self._loop(name, turn, stop), name=name) for name, turn in loops]
+            tasks.append(asyncio.create_task(self._watch(stop)))
+        await asyncio.gather(*tasks)
+
+    def faults(self) -> dict[str, str]:
+        """Why the service is not ready, by loop; empty when it is."""
+        now = time.monotonic()
+        silent = {name: "has not turned lately" for name, at in self._turned.items() if now - at > SILENT}
+        return {**silent, **self._faults}
+
+    def stuck(self) -> list[str]:
+        """The loops that hang. One that fails and tries again does not."""
+        now = time.monotonic()
+        return [name for name, at in self._turned.items() if now - at > STUCK]
+
+    async def close(self) -> None:
+        """A clean end: leave the group, let go of the locks, forget that we ran."""
+        if self._store is not None:
+            for close in (self.consumer.close, self.effects.close, self.relay.close, *(w.close for w in self.workers)):
+                await close()
+            with suppress(Exception):
+                async with self.engine.begin() as connection:
+                    await connection.execute(_STOPPED, {"instance": self._instance})
+        self.telemetry.shutdown()
+        await self._vault_engine.dispose()
+        await self.engine.dispose()
+
+    async def _prepared(self) -> bool:
+        try:
+            await self.prepare()
+        except Exception as error:
+            if not database.unreachable(error):
+                raise
+            # A plain ConnectionError is our own and names what is away; the system's say "refused" and no more.
+            postgres = f"PostgreSQL is not reachable: DOORSTEP_DATABASE_URL, DOORSTEP_VAULT_URL ({where(error)})"
+            self._faults["start"] = str(error) if type(error) is ConnectionError else postgres
+        else:
+            log.info("started", service=self.service.name)
+            return True
+        log.warning("not ready; trying again in 2 s", service=self.service.name, why=self._faults["start"])
+        return False
+
+    async def _loop(self, name: str, turn: Callable[[], Awaitable[int]], stop: asyncio.Event) -> None:
+        pause = 0.1
+        while not stop.is_set():
+            self._turned[name] = time.monotonic()
+            try:
+                done = await turn()
+            except Exception as error:
+                self._faults[name] = str(error) if isinstance(error, ConnectionError | Halt) else where(error)
+                log.warning("loop failed; it tries again", loop=name, why=self._faults[name], seconds=pause)
+                await _sleep(stop, pause)
+                pause = min(pause * 2, 10.0)
+                continue
+            pause = 0.1
+            self._faults.pop(name, None)
+            if done:
+                self._pulse.beat()
+            elif name != "consumer":
+                await self._pulse.wait(IDLE)
+
+    async def _watch(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await _sleep(stop, 10.0)
+            with suppress(Exception):
+                await self._measure()
+            if stuck := self.stuck():
+                log.critical("loops are stuck; ending the process so that it is started again", loops=stuck)
+                os._exit(70)
+
+    async def _measure(self) -> None:
+        async with self.engine.connect() as connection:
+            self.telemetry.waiting.set(len(await parking.listing(connection)))
+        await self.consumer.lag()
+
+
+class Pulse:
+    """Wakes every loop that rests as soon as one of them has done something."""
+
+    def __init__(self) -> None:
+        self._next: asyncio.Event = asyncio.Event()
+
+    def beat(self) -> None:
+        """Wake those who wait now."""
+        beaten, self._next = self._next, asyncio.Event()
+        beaten.set()
+
+    async def wait(self, timeout: float) -> None:
+        """Until the next beat, or `timeout` seconds."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._next.wait(), timeout)
+
+
+async def _sleep(stop: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+
+
+def arm_failpoint(settings: Settings) -> None:
+    """Tests only: die at DOORSTEP_FAILPOINT=name:n."""
+    if settings.failpoint:
+        name, _, nth = settings.failpoint.partition(":")
+        failpoints.arm(name, int(nth or 1), kill=True)
+
+
+# Whoever ran and did not say goodbye, here or elsewhere. Each crash is noticed once.
+_CRASHED = text("delete from running returning instance")
+_STARTED = text("insert into running (instance) values (:instance) on conflict do nothing")
+_STOPPED = text("delete from running where instance = :instance")

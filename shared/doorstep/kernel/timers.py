@@ -1,0 +1,96 @@
+"""The timer loop: streams whose `wake_at` has come get one Wake, however late, and decide if it is still due."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from doorstep.infra import failpoints
+from doorstep.infra.database import unreachable
+from doorstep.infra.telemetry import Telemetry, about, log, trace_id, where
+from doorstep.kernel.decider import Routed, StreamId, Wake
+from doorstep.kernel.sending_controls import FREE
+from doorstep.kernel.service import Runtime
+from doorstep.kernel.store import Store, Work
+
+POSTPONED = timedelta(hours=1)
+"""A stream that fails to wake rests this long, with an error in the log, and the others go on."""
+
+
+class Timers:
+    """Several processes may run it: a row is taken by one of them."""
+
+    def __init__(self, runtime: Runtime, store: Store, telemetry: Telemetry, batch: int) -> None:
+        self._runtime = runtime
+        self._store = store
+        self._telemetry = telemetry
+        self._batch = batch
+
+    async def turn(self) -> int:
+        """Wake a batch of streams, earliest first; how many."""
+        try:
+            return await self._wake(self._batch)
+        except Exception as error:
+            if unreachable(error):
+                raise
+            self._telemetry.failures.inc()
+            log.warning("a batch of timers failed; waking one by one", error=where(error))
+            return await self._one()
+
+    async def next_due(self, connection: AsyncConnection) -> datetime | None:
+        """When the next stream wants to wake."""
+        due: datetime | None = (await connection.execute(_NEXT)).scalar_one()
+        return due
+
+    async def _wake(self, limit: int) -> int:
+        now = self._runtime.clock.now()
+        async with self._runtime.engine.begin() as connection:
+            rows = (await connection.execute(_DUE, {"now": now, "limit": limit})).all()
+            if not rows:
+                return 0
+            committed = await self._store.apply(connection, [_work(row) for row in rows], now)
+            moved = {one.envelope.stream for one in committed}
+            # An event must have moved it; otherwise it would come again at once, for ever.
+            await self._postpone(connection, [row for row in rows if row.stream not in moved], now)
+            failpoints.hit("timers.before-commit")
+        failpoints.hit("timers.after-commit")
+        return len(rows)
+
+    async def _one(self) -> int:
+        try:
+            return await self._wake(1)
+        except Exception as error:
+            if unreachable(error):
+                raise
+            async with self._runtime.engine.begin() as connection:
+                now = self._runtime.clock.now()
+                rows = (await connection.execute(_DUE, {"now": now, "limit": 1})).all()
+                await self._postpone(connection, rows, now, where(error))
+            return len(rows)
+
+    async def _postpone(
+        self,
+        connection: AsyncConnection,
+        rows: Sequence[Row[*tuple[object, ...]]],
+        now: datetime,
+        why: str = "no event",
+    ) -> None:
+        self._store.changes += len(rows)
+        for row in rows:
+            with about(case_id=row.key, trace_id=trace_id(row.traceparent)):
+                log.error("stream failed to wake; postponed", stream=row.stream, why=why)
+            await connection.execute(_POSTPONE, {"stream": row.stream, "until": now + POSTPONED})
+
+
+def _work(row: Row[*tuple[object, ...]]) -> Work:
+    stream = StreamId(row.category, row.id, row.key, row.tenant)
+    return Work(Routed(stream, Wake(row.wake_at)), cause=None, waited=True)
+
+
+_DUE = text(
+    "select stream, category, id, key, tenant, wake_at, traceparent from streams t where wake_at <= :now"
+    f" and {FREE.format('t')} order by wake_at, stream limit :limit for update skip locked"
+)
+_NEXT = text(f"select min(wake_at) from streams t where wake_at is not null and {FREE.format('t')}")
+_POSTPONE = text("update streams set wake_at = :until where stream = :stream")
