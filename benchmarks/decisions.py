@@ -19,15 +19,15 @@ from doorstep.events.escalation import (
     Way,
 )
 from doorstep.events.values import Money, Sealed
-from escalation.assess import assess
-from escalation.case import Case, Loan, Permit
-from escalation.commands import RecordFact
-from escalation.counsel import Advice
-from escalation.hindsight.backtest import Replay, Span
-from escalation.hindsight.recorded import Row
-from escalation.hindsight.recording import Recording
-from escalation.next_step.strategy import Situation
-from escalation.policy import Policies, builtin
+from escalation.backtest.backtest import Replay, Span
+from escalation.backtest.recorded import Row
+from escalation.backtest.recording import Recording
+from escalation.domain.assessment.assess import assess
+from escalation.domain.assessment.decision_context import Advice
+from escalation.domain.case.commands import RecordFact
+from escalation.domain.case.state import Case, Loan, Permit
+from escalation.domain.policy import Policies, builtin
+from escalation.domain.strategy.strategy import Situation
 from msgspec.structs import replace
 
 from tests.support.escalation import overdue, own_reach

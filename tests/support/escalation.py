@@ -14,13 +14,13 @@ from doorstep.events.escalation import (
 )
 from doorstep.events.values import Money, Sealed
 from doorstep.kernel.decider import Decider, Wake
-from escalation.case import Case, Event, Fact
-from escalation.commands import Command, RecordContactOutcome, RecordFact
-from escalation.contact_rules.asked import Line
-from escalation.counsel import FREE, Advice, Advised, Place, Reins
-from escalation.domain import decide, wake_at
-from escalation.fold import evolve
-from escalation.policy import Policy, Terms, builtin
+from escalation.domain.assessment.decision_context import FREE, Advice, Advised, Place, Reins
+from escalation.domain.case.commands import Command, RecordContactOutcome, RecordFact
+from escalation.domain.case.decider import decide, wake_at
+from escalation.domain.case.fold import evolve
+from escalation.domain.case.state import Case, Event, Fact
+from escalation.domain.policy import Policy, Terms, builtin
+from escalation.domain.rules.asked import Line
 
 from tests.support.given import Given, Happened, given
 

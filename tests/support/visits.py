@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 from doorstep.events.values import Borrower, Money, Sealed, Windows
 from doorstep.events.visits import Collector, VisitTerms
-from visit_scheduler.appointment import Appointment
-from visit_scheduler.commands import Plan
-from visit_scheduler.planning import FieldAgent
+from visit_scheduler.domain.appointment import Appointment
+from visit_scheduler.domain.commands import Plan
+from visit_scheduler.domain.planning import FieldAgent
 
 NOW = datetime(2026, 11, 23, 2, 5, tzinfo=UTC)
 """Five past ten in the morning in Shanghai."""

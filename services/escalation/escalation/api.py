@@ -21,13 +21,14 @@ from doorstep.kernel.service import Runtime
 from fastapi import APIRouter, Header, HTTPException
 from pydantic import AwareDatetime, Base64Bytes, BaseModel, ConfigDict, Field, model_validator
 
-from escalation import commands as c
-from escalation import tenant, views
-from escalation.case import Case
-from escalation.contact_rules.pack import InvalidPolicy
-from escalation.counsel import Counsel
-from escalation.explain import explain
-from escalation.policy import Policies, describe
+from escalation import views
+from escalation.domain import tenant
+from escalation.domain.assessment.decision_context import Counsel
+from escalation.domain.case import commands as c
+from escalation.domain.case.state import Case
+from escalation.domain.explanation.explain import explain
+from escalation.domain.policy import Policies, describe
+from escalation.domain.rules.pack import InvalidPolicy
 from escalation.react import case_stream
 
 Repeatable = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]

@@ -21,14 +21,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from escalation import views
-from escalation.contact_rules import pack
-from escalation.contact_rules.pack import InvalidPolicy, Problem
-from escalation.explain import explain as explained
-from escalation.hindsight.backtest import Replay, Span
-from escalation.hindsight.recorded import Row
-from escalation.hindsight.report import Report, shown
-from escalation.next_step.strategy import Strategy
-from escalation.policy import TENANTS, Policies
+from escalation.backtest.backtest import Replay, Span
+from escalation.backtest.recorded import Row
+from escalation.backtest.report import Report, shown
+from escalation.domain.explanation.explain import explain as explained
+from escalation.domain.policy import TENANTS, Policies
+from escalation.domain.rules import pack
+from escalation.domain.rules.pack import InvalidPolicy, Problem
+from escalation.domain.strategy.strategy import Strategy
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection

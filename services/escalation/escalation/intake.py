@@ -18,8 +18,8 @@ from doorstep.kernel.service import Runtime, Translated, Unreadable
 from doorstep.messaging.delivery import e164
 from sqlalchemy import text
 
-from escalation.case import Fact
-from escalation.commands import RecordFact
+from escalation.domain.case.commands import RecordFact
+from escalation.domain.case.state import Fact
 from escalation.react import case_stream
 
 ERASED = "the borrower was erased: nothing more can be kept of them; discard this message"

@@ -7,14 +7,14 @@ from doorstep.infra.settings import Settings, WrongSettings
 from doorstep.kernel.artifacts import Publish
 from doorstep.kernel.service import Runtime, Service
 
-from escalation import tenant
 from escalation.api import api
 from escalation.cli import commands
-from escalation.contact_rules.pack import InvalidPolicy
-from escalation.counsel import Counsel
-from escalation.domain import DECIDER
+from escalation.domain import tenant
+from escalation.domain.assessment.decision_context import Counsel
+from escalation.domain.case.decider import DECIDER
+from escalation.domain.policy import Policies
+from escalation.domain.rules.pack import InvalidPolicy
 from escalation.intake import translate
-from escalation.policy import Policies
 from escalation.react import react
 from escalation.views import project
 

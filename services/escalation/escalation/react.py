@@ -9,7 +9,7 @@ from doorstep.events.escalation import HoldKind
 from doorstep.events.registry import Event
 from doorstep.kernel.decider import Routed, StreamId
 
-from escalation.commands import (
+from escalation.domain.case.commands import (
     OpenDispute,
     PlaceHold,
     RecordContactOutcome,

@@ -12,7 +12,7 @@ from doorstep.infra.clock import SimulatedClock
 from doorstep.kernel.decider import Routed
 from doorstep.kernel.http import build
 from doorstep.kernel.runtime import Running
-from escalation.commands import RecordFact
+from escalation.domain.case.commands import RecordFact
 from escalation.react import case_stream
 
 from tests.support.escalation import at, overdue

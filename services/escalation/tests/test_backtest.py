@@ -12,9 +12,12 @@ import pytest
 from doorstep.events import escalation as e
 from doorstep.events.values import Sealed
 from doorstep_demo.run import staged
-from escalation.case import Fact
+from escalation.backtest.backtest import Replay, Span
+from escalation.backtest.differences import changes
+from escalation.backtest.recorded import Look, Refusal, Row
+from escalation.backtest.recording import Recording
 from escalation.cli import another, history
-from escalation.commands import (
+from escalation.domain.case.commands import (
     AnswerDispute,
     CloseDispute,
     LiftHold,
@@ -29,14 +32,11 @@ from escalation.commands import (
     ResumeSending,
     SuspendSending,
 )
-from escalation.contact_rules import pack
-from escalation.contact_rules.pack import InvalidPolicy
-from escalation.hindsight.backtest import Replay, Span
-from escalation.hindsight.differences import changes
-from escalation.hindsight.recorded import Look, Refusal, Row
-from escalation.hindsight.recording import Recording
-from escalation.next_step import strategy
-from escalation.policy import Policies, builtin
+from escalation.domain.case.state import Fact
+from escalation.domain.policy import Policies, builtin
+from escalation.domain.rules import pack
+from escalation.domain.rules.pack import InvalidPolicy
+from escalation.domain.strategy import strategy
 from msgspec.structs import replace
 
 from tests.support.escalation import at, cured, day, overdue, paid

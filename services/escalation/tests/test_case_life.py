@@ -8,7 +8,7 @@ import pytest
 from doorstep.events import escalation as e
 from doorstep.events.values import Money
 from doorstep.kernel.decider import Refused
-from escalation.commands import (
+from escalation.domain.case.commands import (
     ApproveOverride,
     Assign,
     CloseReview,
@@ -25,7 +25,7 @@ from escalation.commands import (
     RequestOverride,
     WithdrawConsent,
 )
-from escalation.domain import wake_at
+from escalation.domain.case.decider import wake_at
 
 from tests.support.escalation import CASE, at, cured, day, overdue, paid, reversal, told, until, woken
 from tests.support.given import Given, Happened, given

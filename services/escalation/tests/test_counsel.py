@@ -19,13 +19,13 @@ from doorstep.infra.settings import Settings
 from doorstep.kernel.decider import Routed, StreamId, Wake
 from doorstep.kernel.runtime import Running
 from doorstep.messaging.gateway import FileGateway
-from escalation import tenant
-from escalation.case import Case
-from escalation.commands import LiftHold, RecordContactOutcome, RecordFact
-from escalation.contact_rules.asked import Line
-from escalation.counsel import Advised, Counsel, Place, Reins
+from escalation.domain import tenant
+from escalation.domain.assessment.decision_context import Advised, Counsel, Place, Reins
+from escalation.domain.case.commands import LiftHold, RecordContactOutcome, RecordFact
+from escalation.domain.case.state import Case
+from escalation.domain.policy import Policies
+from escalation.domain.rules.asked import Line
 from escalation.main import service
-from escalation.policy import Policies
 from escalation.react import case_stream
 from sqlalchemy import text
 

@@ -19,7 +19,8 @@ from doorstep.infra.clock import SimulatedClock
 from doorstep.kernel.decider import Refused, Routed
 from doorstep.kernel.http import build
 from doorstep.kernel.runtime import Running
-from escalation.commands import (
+from escalation.backtest.recorded import command as command_of
+from escalation.domain.case.commands import (
     AnswerDispute,
     AttachToDispute,
     CloseDispute,
@@ -30,9 +31,8 @@ from escalation.commands import (
     RecordFact,
     RenewHold,
 )
-from escalation.domain import wake_at
-from escalation.hindsight.recorded import command as command_of
-from escalation.policy import Policy, Terms
+from escalation.domain.case.decider import wake_at
+from escalation.domain.policy import Policy, Terms
 from escalation.react import case_stream
 from sqlalchemy import text
 

@@ -9,7 +9,7 @@ import pytest
 from doorstep.events import escalation as e
 from doorstep.events.values import Money
 from doorstep.kernel.decider import Refused, Wake
-from escalation.commands import (
+from escalation.domain.case.commands import (
     LiftHold,
     PlaceHold,
     RecordContactOutcome,
@@ -19,7 +19,7 @@ from escalation.commands import (
     ResumeSending,
     SuspendSending,
 )
-from escalation.domain import wake_at
+from escalation.domain.case.decider import wake_at
 
 from tests.support.escalation import CASE, at, cured, day, overdue, paid, told, until, woken
 from tests.support.given import Given, Happened

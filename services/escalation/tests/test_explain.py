@@ -15,13 +15,13 @@ from doorstep.events.registry import decode_event
 from doorstep.events.values import Decision, Override, Verdict
 from doorstep.kernel.decider import Routed
 from doorstep.kernel.runtime import Running
-from escalation import phrases
+from escalation.backtest.recording import Recording
 from escalation.cli import commands
-from escalation.commands import RecordFact
-from escalation.contact_rules import pack
-from escalation.explain import explain
-from escalation.hindsight.recording import Recording
-from escalation.policy import builtin
+from escalation.domain.case.commands import RecordFact
+from escalation.domain.explanation import phrases
+from escalation.domain.explanation.explain import explain
+from escalation.domain.policy import builtin
+from escalation.domain.rules import pack
 from escalation.react import case_stream
 from msgspec.structs import replace
 from sqlalchemy import text

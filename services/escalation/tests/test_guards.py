@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from doorstep.events import escalation as e
-from escalation.commands import RecordContactOutcome, RecordFact
-from escalation.counsel import Reins
+from escalation.domain.assessment.decision_context import Reins
+from escalation.domain.case.commands import RecordContactOutcome, RecordFact
 
 from tests.support.escalation import AS_IT_COMES, advised_by, at, overdue, told, woken
 from tests.support.given import Happened

@@ -9,7 +9,16 @@ import jsonschema
 import msgspec
 import pytest
 import yaml
-from escalation.contact_rules.pack import FOLDER, SCHEMA, InvalidPolicy, Pack, Problem, builtin, load, schema
+from escalation.domain.rules.pack import (
+    FOLDER,
+    SCHEMA,
+    InvalidPolicy,
+    Pack,
+    Problem,
+    builtin,
+    load,
+    schema,
+)
 
 GOOD = """\
 id: xx
@@ -184,7 +193,7 @@ def test_the_built_in_packs_are_read_once() -> None:
 
 
 def test_the_schema_is_up_to_date() -> None:
-    """`python -m escalation.contact_rules.pack` writes it."""
+    """`python -m escalation.domain.rules.pack` writes it."""
     assert SCHEMA.read_bytes() == schema()
 
 

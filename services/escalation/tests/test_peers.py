@@ -6,9 +6,9 @@ from decimal import Decimal
 from doorstep.events import escalation as e
 from doorstep.events.values import Money
 from doorstep.kernel.decider import Wake
-from escalation.case import Fact
-from escalation.commands import RecordContactOutcome, RecordFact
-from escalation.domain import wake_at
+from escalation.domain.case.commands import RecordContactOutcome, RecordFact
+from escalation.domain.case.decider import wake_at
+from escalation.domain.case.state import Fact
 
 from tests.support.escalation import at, cured, day, overdue, paid, told, until, woken
 from tests.support.given import Given

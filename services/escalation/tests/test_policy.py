@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from doorstep.app.embedded import Embedded, Secrets
 from doorstep.infra.settings import WrongSettings
-from escalation.contact_rules.pack import InvalidPolicy
+from escalation.domain.policy import Policies, builtin, country_of, describe
+from escalation.domain.rules.pack import InvalidPolicy
 from escalation.main import counsel
-from escalation.policy import Policies, builtin, country_of, describe
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import msgspec
 from doorstep.events import escalation as e
 from doorstep.events.registry import Event
 from doorstep.kernel.decider import Refused, Wake
-from escalation.commands import (
+from escalation.domain.case.commands import (
     AnswerDispute,
     Assign,
     CloseDispute,
@@ -28,7 +28,7 @@ from escalation.commands import (
     ResumeSending,
     SuspendSending,
 )
-from escalation.domain import wake_at
+from escalation.domain.case.decider import wake_at
 from hypothesis import example, settings, target
 from hypothesis import given as for_all
 from hypothesis import strategies as some

@@ -11,7 +11,7 @@ from doorstep.events.envelope import Actor, Envelope
 from doorstep.events.registry import Event
 from doorstep.events.values import Sealed
 from doorstep.kernel.decider import SYSTEM
-from escalation.commands import (
+from escalation.domain.case.commands import (
     OpenDispute,
     PlaceHold,
     RecordContactOutcome,

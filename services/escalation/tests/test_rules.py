@@ -11,8 +11,8 @@ import pytest
 from babel.core import get_global
 from doorstep.events.escalation import HoldKind, Way
 from doorstep.events.values import Span, Verdict
-from escalation.contact_rules.pack import Pack, builtin, load
-from escalation.contact_rules.rules import (
+from escalation.domain.rules.pack import Pack, builtin, load
+from escalation.domain.rules.rules import (
     Asked,
     Block,
     Consent,
@@ -407,7 +407,7 @@ def test_a_conversation_counts_from_when_it_took_place_and_about_its_debt() -> N
 
 
 def test_where_day_one_does_not_count_it_is_a_day_more(tmp_path: Path) -> None:
-    text = (Path(__file__).parents[1] / "escalation/contact_rules/packs/us.yaml").read_text()
+    text = (Path(__file__).parents[1] / "escalation/domain/rules/packs/us.yaml").read_text()
     (tmp_path / "us.yaml").write_text(text.replace("day_one: counts", "day_one: not"))
     spoke = Line("voice", at("2026-03-02", "12:00", NEW_YORK), "answered")
     (found,) = [
@@ -711,7 +711,7 @@ def test_a_rule_holds_from_its_first_day_wherever_that_day_is() -> None:
 
 
 def test_a_rule_that_ends_refuses_no_longer(tmp_path: Path) -> None:
-    text = (Path(__file__).parents[1] / "escalation/contact_rules/packs/house.yaml").read_text()
+    text = (Path(__file__).parents[1] / "escalation/domain/rules/packs/house.yaml").read_text()
     (tmp_path / "house.yaml").write_text(text.replace("effective: {}", "effective: {to: 2026-03-10}"))
     pack = load(tmp_path)["house"]
     end = datetime(2026, 3, 11, 12, tzinfo=UTC)

@@ -13,11 +13,11 @@ from typing import Any, get_args
 import pytest
 from doorstep.events.escalation import Purpose, Way
 from doorstep.events.values import Money
-from escalation.contact_rules.pack import InvalidPolicy, Problem
-from escalation.next_step import graph as files
-from escalation.next_step import strategy
-from escalation.next_step.rehearsal import samples
-from escalation.next_step.strategy import InvalidStep, Situation, Step, Strategy, bucket, builtin
+from escalation.domain.rules.pack import InvalidPolicy, Problem
+from escalation.domain.strategy import graph as files
+from escalation.domain.strategy import strategy
+from escalation.domain.strategy.rehearsal import samples
+from escalation.domain.strategy.strategy import InvalidStep, Situation, Step, Strategy, bucket, builtin
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace

@@ -8,7 +8,7 @@ import pytest
 from doorstep.events.escalation import RampSet, SendingAllowed, SendingStopped, ShadowSet, Way
 from doorstep.events.registry import Event
 from doorstep.kernel.decider import Refused
-from escalation.tenant import (
+from escalation.domain.tenant import (
     DECIDER,
     AllowSending,
     Command,

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from escalation.next_step import strategy
-from escalation.next_step.graph import plain
-from escalation.next_step.rehearsal import JSON, samples
-from escalation.next_step.trail import Trail
+from escalation.domain.strategy import strategy
+from escalation.domain.strategy.graph import plain
+from escalation.domain.strategy.rehearsal import JSON, samples
+from escalation.domain.strategy.trail import Trail
 
 FILE = Path(strategy.__file__).parent / "strategies" / "default.json"
 GRAPH = json.loads(FILE.read_text(encoding="utf-8"))

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import date
 
 from doorstep.events.visits import AgentRegistered
-from visit_scheduler.agents import AGENT, Register
+from visit_scheduler.domain.agents import AGENT, Register
 
 from tests.support.given import given
 from tests.support.visits import NOW

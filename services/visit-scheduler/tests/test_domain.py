@@ -22,8 +22,8 @@ from doorstep.kernel.decider import Refused, Wake
 from hypothesis import given as for_all
 from hypothesis import settings
 from hypothesis import strategies as st
-from visit_scheduler import notices
-from visit_scheduler.commands import (
+from visit_scheduler.domain import notices
+from visit_scheduler.domain.commands import (
     Cancel,
     Command,
     Complete,
@@ -36,8 +36,8 @@ from visit_scheduler.commands import (
     Start,
     Unplan,
 )
-from visit_scheduler.domain import VISIT
-from visit_scheduler.states import status_of
+from visit_scheduler.domain.decider import VISIT
+from visit_scheduler.domain.states import status_of
 
 from tests.support.given import Given, given
 from tests.support.visits import LIN, MEI, NOW, STARTS, VISIT_ID, appointment, plan_of, terms

@@ -3,7 +3,7 @@
 from typing import get_args
 
 from doorstep.events.escalation import Duty
-from visit_scheduler.duties import SENTENCES
+from visit_scheduler.domain.instructions import SENTENCES
 
 
 def test_every_duty_is_a_sentence_in_both_languages() -> None:

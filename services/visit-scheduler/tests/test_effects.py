@@ -17,9 +17,9 @@ from doorstep.kernel.decider import StreamId
 from doorstep.kernel.service import Call, Effect, Later
 from doorstep.messaging.delivery import AnswerLost, e164
 from doorstep.messaging.gateway import Message, Receipt, Unreachable
-from visit_scheduler.commands import MissNotice, RecordNoticed, RecordNoticeFailed, Unplan
+from visit_scheduler.domain.commands import MissNotice, RecordNoticed, RecordNoticeFailed, Unplan
+from visit_scheduler.domain.states import Closed, Noticing, Requested, State
 from visit_scheduler.effects import Notifier, Planner, effects
-from visit_scheduler.states import Closed, Noticing, Requested, State
 
 from tests.support.visits import BORROWER, NOW, STARTS, VISIT_ID, appointment, terms
 

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 from doorstep.events.values import Language
-from visit_scheduler.notices import ARTIFACTS, Lender, NoticeChannel, render, template
+from visit_scheduler.domain.notices import ARTIFACTS, Lender, NoticeChannel, render, template
 
 from tests.support.visits import BORROWER, appointment, terms
 

@@ -10,8 +10,8 @@ from doorstep.events.values import Span, Windows
 from doorstep.events.visits import Collector, VisitTerms
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from visit_scheduler.commands import Plan, Unplan
-from visit_scheduler.planning import FieldAgent, plan
+from visit_scheduler.domain.commands import Plan, Unplan
+from visit_scheduler.domain.planning import FieldAgent, plan
 
 from tests.support.visits import LIN, MEI, NOW, STARTS, agent, terms
 

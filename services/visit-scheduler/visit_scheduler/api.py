@@ -11,9 +11,10 @@ from doorstep.kernel.service import Runtime
 from fastapi import APIRouter, Header
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from visit_scheduler import duties, views
-from visit_scheduler.agents import Register
-from visit_scheduler.commands import Attitude, Cause, Complete, Fail, Obstacle, Report, Start
+from visit_scheduler import views
+from visit_scheduler.domain import instructions
+from visit_scheduler.domain.agents import Register
+from visit_scheduler.domain.commands import Attitude, Cause, Complete, Fail, Obstacle, Report, Start
 
 Repeatable = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
 AgentId = Annotated[str, Field(min_length=1, max_length=100, pattern="^[A-Za-z0-9._-]+$")]
@@ -36,7 +37,7 @@ class Duty(BaseModel):
 
 
 def _duties(codes: Any) -> list[Duty]:
-    return [Duty(code=code, zh=zh, en=en) for code in codes or () for zh, en in [duties.SENTENCES[code]]]
+    return [Duty(code=code, zh=zh, en=en) for code in codes or () for zh, en in [instructions.SENTENCES[code]]]
 
 
 class Visit(BaseModel):

@@ -13,12 +13,13 @@ from doorstep.kernel.service import Call, Effect, Later, Runtime
 from doorstep.messaging.delivery import Unreadable, deliver, e164, opened, together
 from doorstep.messaging.gateway import Gateway, Message, Receipt, Unreachable
 
-from visit_scheduler import notices, views
-from visit_scheduler.appointment import Appointment
-from visit_scheduler.commands import MissNotice, Plan, RecordNoticed, RecordNoticeFailed, Unplan
-from visit_scheduler.hours import next_notice
-from visit_scheduler.planning import plan
-from visit_scheduler.states import Noticing, Requested, pending
+from visit_scheduler import views
+from visit_scheduler.domain import notices
+from visit_scheduler.domain.appointment import Appointment
+from visit_scheduler.domain.commands import MissNotice, Plan, RecordNoticed, RecordNoticeFailed, Unplan
+from visit_scheduler.domain.hours import next_notice
+from visit_scheduler.domain.planning import plan
+from visit_scheduler.domain.states import Noticing, Requested, pending
 
 CHANNEL: notices.NoticeChannel = "sms"
 """How the notice goes out."""

@@ -3,11 +3,11 @@
 from doorstep.events.registry import ESCALATION, VISITS
 from doorstep.kernel.service import Service
 
-from visit_scheduler.agents import AGENT
 from visit_scheduler.api import api
-from visit_scheduler.domain import VISIT
+from visit_scheduler.domain.agents import AGENT
+from visit_scheduler.domain.decider import VISIT
+from visit_scheduler.domain.notices import ARTIFACTS
 from visit_scheduler.effects import Notifier, Planner, effects
-from visit_scheduler.notices import ARTIFACTS
 from visit_scheduler.react import react
 from visit_scheduler.views import project
 

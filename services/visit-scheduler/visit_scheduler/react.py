@@ -8,7 +8,7 @@ from doorstep.events.registry import Event
 from doorstep.events.visits import VisitTerms
 from doorstep.kernel.decider import Routed, StreamId
 
-from visit_scheduler.commands import Cancel, Request
+from visit_scheduler.domain.commands import Cancel, Request
 
 
 def react(envelope: Envelope, event: Event) -> Iterable[Routed]:

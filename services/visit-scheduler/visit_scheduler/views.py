@@ -20,8 +20,8 @@ from sqlalchemy import Row, TextClause, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from visit_scheduler.planning import Booked, FieldAgent
-from visit_scheduler.states import status_of
+from visit_scheduler.domain.planning import Booked, FieldAgent
+from visit_scheduler.domain.states import status_of
 
 PAGE = 200
 REMEMBERED = timedelta(days=2)

@@ -1,0 +1,271 @@
+"""The assessment: what a case's strategy wants at an instant, and whether the rules allow it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, time, timedelta
+from functools import reduce
+from itertools import cycle, islice
+from zoneinfo import ZoneInfo
+
+import msgspec
+from doorstep.events import escalation as e
+from doorstep.events.envelope import derived_id
+from doorstep.events.values import Decision, Inputs, Money, Span, Verdict, Windows
+
+from escalation.domain.assessment import guards
+from escalation.domain.assessment.context import Look, asking, look_at
+from escalation.domain.assessment.decision_context import Advice
+from escalation.domain.case.fold import denial, evolve
+from escalation.domain.case.state import STAGES, Case, Event, Permit, cancellations, total
+from escalation.domain.rules import rules
+from escalation.domain.rules.hours import midnight
+from escalation.domain.strategy.strategy import Step, bucket
+
+VISIT_VALID = timedelta(days=14)
+ROUNDS = 8
+LATELY = timedelta(days=2)
+"""Whatever went out on the borrower's present day was permitted within it."""
+
+
+def assess(case: Case, advice: Advice, now: datetime) -> Sequence[Event]:
+    """Open or cure the case, end what has run out, then decide the next step. Always at least one event:
+    a look that led to nothing is on record too."""
+    first = [*_begun_holds(case, now), *_ended_holds(case, now), *_standing(case), *_promises(case, now)]
+    case = reduce(evolve, first, case)
+    step = _next_step(case, advice, now)
+    # A hold that begins later has to be looked at when it does.
+    starts = [hold.starts for hold in case.holds.values() if hold.starts is not None and hold.starts > now]
+    return [*first, _no_later_than(step, min(starts)) if starts else step]
+
+
+def _no_later_than(event: Event, latest: datetime) -> Event:
+    """The assessment `event` with the next one no later than `latest`."""
+    planned: datetime | None = getattr(event, "assess_at", None)
+    return msgspec.structs.replace(event, assess_at=latest if planned is None else min(planned, latest))
+
+
+def _begun_holds(case: Case, now: datetime) -> Iterator[Event]:
+    begun = [hold for hold in case.holds.values() if hold.starts is not None and hold.begun(now)]
+    if begun:
+        yield from cancellations([one for one in case.ledger if any(hold.stops(one) for hold in begun)], "hold")
+
+
+def _ended_holds(case: Case, now: datetime) -> Iterator[Event]:
+    for hold_id, hold in sorted(case.holds.items()):
+        if hold.until is not None and hold.until <= now:
+            yield e.HoldLifted(hold_id=hold_id, reason="its time is over")
+
+
+def _standing(case: Case) -> Iterator[Event]:
+    overdue = bool(case.overdue())
+    if overdue and not case.open:
+        yield e.CaseOpened(episode=case.episode + 1, business_date=case.business_date(), after_reversal=case.reversed)
+    if case.open and not overdue:
+        yield e.CaseCured(episode=case.episode, business_date=case.business_date())
+
+
+def _promises(case: Case, now: datetime) -> Iterator[Event]:
+    for promise_id, promise in sorted(case.promises.items()):
+        if not case.overdue():
+            yield e.PromiseKept(promise_id=promise_id)
+        elif promise.check_at <= now and case.tells(promise):
+            paid = case.paid_since(promise)
+            if promise.amount is not None and paid >= promise.amount:
+                yield e.PromiseKept(promise_id=promise_id)
+            elif paid and promise.owed:
+                yield e.PromisePartlyKept(promise_id=promise_id, paid=Money(paid, promise.owed.currency))
+            else:
+                yield e.PromiseBroken(promise_id=promise_id)
+
+
+def _next_step(case: Case, advice: Advice, now: datetime) -> Event:
+    if not case.open:
+        return e.CaseAssessed(dpd=0, amount_overdue=None, reason="closed")
+    owed = case.collectable(now)
+    amount = total(owed)
+    if amount is None:
+        return e.CaseAssessed(dpd=case.dpd(), amount_overdue=None, reason="nothing-owed")
+    look = look_at(case, advice, now, owed, amount)
+    if look.override is None and look.choice.step is None:
+        return look.nothing("no-step", None)
+    if look.override is None and look.due > now:
+        return look.nothing("not-due", look.due)
+    return _decide_visit(look) if look.step.way == "visit" else _decide_contact(look)
+
+
+def _decide_contact(look: Look) -> Event:
+    step, case = look.step, look.case
+    assert step.way != "visit"
+    assert step.purpose is not None
+    asked = look.asked(step.way, step.purpose)
+    decision = _decision(look, [asked])
+    if _refused(decision.verdicts):
+        denied = e.ContactDenied(channel=step.way, decision=decision, assess_at=decision.earliest_next)
+        return _said_before(look, decision) or denied
+    assert case.personal is not None
+    span = _open_now(look, asked)
+    return e.ContactPermitted(
+        permit_id=_permit_id(case),
+        channel=step.way,
+        purpose=step.purpose,
+        decision=decision,
+        loan_ids=tuple(sorted(look.owed)),
+        amount=look.amount,
+        language=case.language,
+        windows=_hull([span], look.zones[0]),
+        valid_until=span.ends,
+        personal=case.personal,
+        region=case.region,
+        assess_at=look.next_look,
+        first=guards.first_contact(case),
+        phone_token=case.phone_token,
+        address_token=case.address_token,
+        agency=case.agency,
+    )
+
+
+def _decide_visit(look: Look) -> Event:
+    case, now, packs = look.case, look.now, look.packs
+    notice = look.asked("sms", "visit-notice")
+    today = now.astimezone(look.zones[0]).date()
+    notice_hours = rules.notice_hours(packs, today)
+    visit = _after_notice(look.asked("visit", None), notice_hours)
+    decision = _decision(look, [visit, notice])
+    if _refused(decision.verdicts):
+        denied = e.VisitDenied(decision=decision, assess_at=decision.earliest_next)
+        return _said_before(look, decision) or denied
+    assert case.personal is not None
+    until = now + VISIT_VALID
+    allowed = rules.open_spans(packs, visit, until)
+    return e.VisitPermitted(
+        permit_id=_permit_id(case),
+        decision=decision,
+        loan_ids=tuple(sorted(look.owed)),
+        amount=look.amount,
+        language=case.language,
+        windows=_hull(allowed, look.zones[0]),
+        valid_until=until,
+        minimum_staff=rules.staff(packs, today),
+        notice_hours=notice_hours,
+        personal=case.personal,
+        region=case.region,
+        assess_at=until,
+        allowed=tuple(allowed),
+        notice_allowed=tuple(rules.open_spans(packs, notice, until)),
+        duties=rules.duties(packs, today),
+        phone_token=case.phone_token,
+        address_token=case.address_token,
+        agency=case.agency,
+    )
+
+
+def _after_notice(visit: rules.Asked, notice_hours: int) -> rules.Asked:
+    """The visit, for whose caps its own notice counts as well: it lies as long before as the packs ask for."""
+    at = visit.now - timedelta(hours=notice_hours)
+    told = rules.Line("sms", at, "sent", visit.loans, "visit-notice")
+    return replace(visit, person=[*visit.person, told], number=[*visit.number, told], address=[*visit.address, told])
+
+
+def _refused(verdicts: Iterable[Verdict]) -> bool:
+    return any(verdict.refuses() for verdict in verdicts)
+
+
+def _said_before(look: Look, decision: Decision) -> Event | None:
+    return look.nothing("same-denial", decision.earliest_next) if look.case.denial == denial(decision) else None
+
+
+def _decision(look: Look, asked: Sequence[rules.Asked]) -> Decision:
+    case, now, step, policy = look.case, look.now, look.step, look.advice.policy
+    packs = asking(look.packs)
+    said = [*guards.verdicts(case, look.advice, step, now)]
+    said += [verdict for one in asked for verdict in _ruled(look, one, step)]
+    local = now.astimezone(look.zones[0])
+    lately = [one for one in case.ledger if one.at > now - LATELY and one.way != "visit" and one.counts()]
+    today = [one for one in lately if _day(one, look) == local.date()]
+    refusing = [verdict for verdict in said if verdict.refuses()]
+    return Decision(
+        decision_id=derived_id("decision", _case_id(case), str(case.decisions + 1)),
+        step=step.name,
+        packs=packs.refs,
+        strategy=policy.strategy.ref(look.choice.path),
+        override=look.override,
+        inputs=Inputs(
+            dpd=look.situation.dpd,
+            bucket=bucket(look.situation.dpd),
+            amount_overdue=look.amount,
+            business_date=case.business_date(),
+            local_time=local,
+            episode=case.episode,
+            contacts_today=len(today),
+            unanswered=look.situation.unanswered,
+            willingness=look.choice.willingness,
+            reasons=look.choice.reasons,
+            stage=STAGES[step.stage],
+            products=look.situation.products,
+            segment=look.situation.segment,
+            countries=packs.countries,
+            facts_age=guards.facts_age(case, policy.terms.home, now),
+            holds=tuple(sorted({hold.kind for hold in case.holds.values() if hold.begun(now)})),
+            consents=tuple(sorted({consent.kind for consent in case.consents.values()})),
+        ),
+        verdicts=tuple(said),
+        earliest_next=_earliest(look, refusing, asked) if refusing else None,
+    )
+
+
+def _ruled(look: Look, asked: rules.Asked, step: Step) -> Iterable[Verdict]:
+    """The packs' words. Those on the notice of a visit say so."""
+    found = rules.verdicts(look.packs, asked)
+    if asked.way == step.way:
+        return found
+    return [msgspec.structs.replace(one, rule=f"notice: {one.rule}") for one in found]
+
+
+def _earliest(look: Look, refusing: Sequence[Verdict], asked: Sequence[rules.Asked]) -> datetime | None:
+    """The first instant at which neither guards nor packs refuse, if nothing else happens; None: only news helps."""
+    waits = [verdict.earliest_next for verdict in refusing]
+    if None in waits:
+        return None
+    # None of them allows it any sooner, whatever the others say.
+    at, agreed = max((wait for wait in waits if wait is not None), default=look.now), 0
+    for one in islice(cycle(asked), ROUNDS * len(asked)):
+        found = rules.earliest(look.packs, one, at)
+        if found is None:
+            return None
+        agreed = agreed + 1 if found == at else 1
+        at = found
+        if agreed == len(asked):
+            break
+    return at
+
+
+def _open_now(look: Look, asked: rules.Asked) -> Span:
+    """The stretch of the borrower's day in which it is allowed now."""
+    zone = look.zones[0]
+    today = look.now.astimezone(zone).date()
+    tomorrow = midnight(zone, today + timedelta(days=1))
+    for span in rules.open_spans(look.packs, asked, tomorrow, midnight(zone, today)):
+        if span.starts <= look.now < span.ends:
+            return span
+    raise AssertionError("allowed at an instant that lies in no open hours")
+
+
+def _hull(spans: Sequence[Span], zone: ZoneInfo) -> Windows:
+    """The daily hours that all `spans` lie in."""
+    opens = min((span.starts.astimezone(zone).time() for span in spans), default=time())
+    closes = max((span.ends.astimezone(zone).time() for span in spans), default=opens)
+    return Windows(opens=opens, closes=closes, time_zone=str(zone))
+
+
+def _day(permit: Permit, look: Look) -> object:
+    return (permit.went_at or permit.at).astimezone(look.zones[0]).date()
+
+
+def _case_id(case: Case) -> str:
+    # The borrower's key is named after the case.
+    assert case.personal is not None
+    return case.personal.key_id
+
+
+def _permit_id(case: Case) -> str:
+    return derived_id("permit", _case_id(case), str(case.decisions + 1))

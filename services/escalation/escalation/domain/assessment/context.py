@@ -1,0 +1,203 @@
+"""A look at a case: everything that deciding on its next step wants to know, found once."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+from doorstep.events import escalation as e
+from doorstep.events.values import Money, Override, PackRef
+
+from escalation.domain.assessment.decision_context import Advice
+from escalation.domain.case.state import Case, Event, Permit
+from escalation.domain.policy import country_of
+from escalation.domain.rules import rules
+from escalation.domain.rules.pack import Pack
+from escalation.domain.rules.terms import FollowUpNotice, PriorNotice
+from escalation.domain.strategy.strategy import Choice, Situation, Step
+
+VISIT_AGAIN = timedelta(days=7)
+"""After a visit that was not made, the next one waits: whatever was in the way may still be, and the borrower
+may have had the notice."""
+VISIT_EVERY = timedelta(days=31)
+"""No pack allows two visits within it, so the strategy looks for milder means meanwhile."""
+GIVEN = ("open", "sent", "delivered", "answered")
+"""Outcomes of a notice that is not wanted a second time."""
+OVERRIDDEN = timedelta(days=1)
+"""How long the strategy waits after a step that a person chose."""
+
+
+def look_at(case: Case, advice: Advice, now: datetime, owed: dict[str, Money], amount: Money) -> "Look":
+    """Look at `case`, of which `owed` is to be collected, `amount` in all."""
+    policy = advice.policy
+    packs = policy.packs_at(country_of(case.region))
+    zones = rules.zones_of(case.time_zone, case.region, policy.terms.home)
+    situation = _situation(case, now, owed, amount, packs, zones)
+    choice = policy.strategy.choose(situation)
+    return Look(case, advice, now, owed, amount, packs, zones, situation, choice, _override(case))
+
+
+def _override(case: Case) -> Override | None:
+    for name, wanted in sorted(case.overrides.items()):
+        if wanted.approved_by is not None:
+            return Override(override_id=name, by=wanted.by, approved_by=wanted.approved_by, reason=wanted.reason)
+    return None
+
+
+class Look(msgspec.Struct, frozen=True):
+    """A case at an instant, with all that deciding on its next step wants to know: whose rules are asked, where the
+    borrower may be, what the strategy is asked and wants, and what two persons want instead."""
+
+    case: Case
+    advice: Advice
+    now: datetime
+    owed: dict[str, Money]
+    amount: Money
+    packs: tuple[Pack, ...]
+    zones: tuple[ZoneInfo, ...]
+    situation: Situation
+    choice: Choice
+    override: Override | None
+
+    @property
+    def step(self) -> Step:
+        """The step to decide on."""
+        if self.override is None:
+            assert self.choice.step is not None
+            return self.choice.step
+        wanted = self.case.overrides[self.override.override_id]
+        purpose = None if wanted.way == "visit" else wanted.purpose
+        return Step(f"override-{wanted.way}", wanted.way, purpose, OVERRIDDEN, self.case.stage)
+
+    @property
+    def due(self) -> datetime:
+        """When the strategy's step may be taken. After a visit, too, the borrower is left alone for a while; and all
+        the time while one may be made."""
+        every, case = self.step.every, self.case
+        if self.step.way == "visit":
+            return self.now
+        last = [permit.at for permit in case.ledger if permit.way != "visit" and permit.counts()]
+        last += [case.last_visit] if case.last_visit else []
+        visiting = [permit.valid_until for permit in case.ledger if permit.way == "visit" and permit.open()]
+        return max([max(last) + every, *visiting] if last else visiting, default=self.now)
+
+    @property
+    def next_look(self) -> datetime:
+        """When the step after this one may be due, if this one goes out and nobody answers."""
+        situation, step = self.situation, self.step
+        after = self.advice.policy.strategy.step(
+            msgspec.structs.replace(
+                situation,
+                stage_reached=max(situation.stage_reached, step.stage),
+                unanswered=situation.unanswered + 1,
+                contacts=situation.contacts + 1,
+                notice_wanted=situation.notice_wanted and step.purpose != "collection-notice",
+                validation_wanted=self.unvalidated and step.purpose != "validation-notice",
+                visit_possible=False,
+            )
+        )
+        return self.now + (min(step.every, after.every) if after else step.every)
+
+    @property
+    def unvalidated(self) -> bool:
+        """Whether a debt that is contacted now has to be validated soon."""
+        asked = FollowUpNotice in asking(self.packs).kinds
+        return asked and bool(self.owed.keys() - _noticed(self.case, "validation-notice"))
+
+    def asked(self, way: e.Way, purpose: str | None) -> rules.Asked:
+        """What the packs are asked about."""
+        case = self.case
+        return rules.Asked(
+            way=way,
+            purpose=purpose,
+            now=self.now,
+            zones=self.zones,
+            loans=tuple(sorted(self.owed)),
+            dpd=self.situation.dpd,
+            person=[_line(permit) for permit in case.ledger if permit.counts()],
+            number=tuple(self.advice.number.reached.values()),
+            address=tuple(self.advice.address.reached.values()),
+            holds=[rules.HeldBy(one.kind, one.starts, one.until, one.loans, one.ways) for one in case.holds.values()],
+            consents=[rules.Consent(one.kind, one.ways, one.until) for one in case.consents.values()],
+            blocks=[rules.Block(one.ways, one.weekdays, one.opens, one.closes) for one in case.blocks.values()],
+            episode_at=case.episode_at,
+        )
+
+    def nothing(self, reason: Literal["no-step", "not-due", "same-denial"], at: datetime | None) -> Event:
+        """Nothing is to be done, until `at`."""
+        return e.CaseAssessed(dpd=self.situation.dpd, amount_overdue=self.amount, reason=reason, assess_at=at)
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What a decision says of its packs: which they are, whose law they tell, and what kinds of rules they have."""
+
+    refs: tuple[PackRef, ...]
+    countries: tuple[str, ...]
+    kinds: frozenset[type]
+
+
+@lru_cache(maxsize=256)
+def asking(packs: tuple[Pack, ...]) -> Asking:
+    """What these packs say of themselves, found once."""
+    return Asking(
+        refs=tuple(pack.ref for pack in packs),
+        countries=tuple(sorted({country for pack in packs for country in pack.countries})),
+        kinds=frozenset(type(rule) for pack in packs for rule in pack.rules),
+    )
+
+
+def _situation(
+    case: Case,
+    now: datetime,
+    owed: dict[str, Money],
+    amount: Money,
+    packs: tuple[Pack, ...],
+    zones: tuple[ZoneInfo, ...],
+) -> Situation:
+    contacts = [one for one in case.ledger if one.way != "visit" and one.episode == case.episode and one.went_out()]
+    kinds = asking(packs).kinds
+    due = [promise.due for promise in case.promises.values()]
+    loans = [case.loans[name] for name in owed]
+    return Situation(
+        dpd=case.dpd(),
+        amount=amount,
+        stage_reached=case.stage,
+        unanswered=case.unanswered(),
+        contacts=len(contacts),
+        answers=case.answers,
+        kept=case.kept,
+        partly_kept=case.partly_kept,
+        broken=case.broken,
+        attitude=case.attitude,
+        promise_broken=case.promise_broken,
+        promise_due_in=(min(due) - now.astimezone(zones[0]).date()).days if due else None,
+        notice_wanted=PriorNotice in kinds and bool(owed.keys() - _noticed(case, "collection-notice")),
+        validation_wanted=FollowUpNotice in kinds
+        and bool(owed.keys() & {loan for one in contacts for loan in one.loans} - _noticed(case, "validation-notice")),
+        visit_possible=_visit_possible(case, now),
+        products=tuple(sorted({loan.product for loan in loans})),
+        segment=min((loan.segment for loan in loans if loan.segment), default=None),
+        episode=case.episode,
+        has_address=case.address_token is not None,
+    )
+
+
+def _noticed(case: Case, purpose: e.Purpose) -> set[str]:
+    """The loans of which this notice was given in this episode, or is being given."""
+    lines = [one for one in case.ledger if one.purpose == purpose and one.episode == case.episode]
+    return {loan for one in lines if one.outcome in GIVEN for loan in one.loans}
+
+
+def _visit_possible(case: Case, now: datetime) -> bool:
+    if any(permit.way == "visit" and permit.open() for permit in case.ledger):
+        return False
+    rested = case.last_visit is None or case.last_visit + VISIT_EVERY <= now
+    return rested and (case.visit_unmade is None or case.visit_unmade + VISIT_AGAIN <= now)
+
+
+def _line(permit: Permit) -> rules.Line:
+    at = permit.went_at or permit.at
+    return rules.Line(permit.way, at, permit.outcome, permit.loans, permit.purpose, permit.answered_at)

@@ -1,0 +1,183 @@
+"""What a case's decisions are told beside the case: its tenant's policy and reins, and who else was reached at the
+same number or address.
+
+Telephones and addresses are shared, so what reached them is tallied across cases; the first contacts of a day are
+tallied across a tenant. All of it is pure: the kernel reads, locks and writes the tallies.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from doorstep.events import escalation as e
+from doorstep.events.registry import Event
+from doorstep.kernel.decider import StreamId, Wake
+from msgspec.structs import replace
+
+from escalation.domain.case.fold import LEDGER_KEEPS
+from escalation.domain.case.state import CONTACT_FINALITY, VISIT_FINALITY, WENT
+from escalation.domain.policy import Policies, Policy
+from escalation.domain.rules.asked import Line
+from escalation.domain.tenant import Tenant, evolve
+
+FIRSTS_KEPT = timedelta(days=3)
+
+
+class Place(msgspec.Struct, frozen=True, tag="place"):
+    """A number or an address: who was reached there, by permit."""
+
+    reached: dict[str, Line] = {}
+
+
+class Reins(Tenant, frozen=True, tag="reins"):
+    """A tenant's reins as it holds them, and the first contacts that were permitted lately, by permit."""
+
+    firsts: dict[str, datetime] = msgspec.field(default_factory=dict)
+
+
+Tally = Place | Reins | None
+NOWHERE, FREE = Place(), Reins()
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What a command of a case is decided with. `number` and `address` hold the case's own contacts too."""
+
+    policy: Policy
+    reins: Reins = FREE
+    number: Place = NOWHERE
+    address: Place = NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
+class Advised:
+    """A command of a case with the advice it is decided with."""
+
+    command: Any
+    advice: Advice
+
+
+class Counsel:
+    """The counsel of cases, and of the tenants whose reins they feel (see doorstep.kernel.service.Counsel)."""
+
+    tally_type: Any = Tally
+    initial = None
+
+    def __init__(self, policies: Policies) -> None:
+        self.policies = policies
+
+    def reads(self, stream: StreamId, state: Any, command: Any) -> Sequence[str]:
+        """An assessment wants every tally; nothing else wants any."""
+        if stream.category != "case" or not isinstance(command, Wake):
+            return ()
+        return [_reins(stream), *_places(stream, state)]
+
+    def advise(self, stream: StreamId, state: Any, command: Any, tallies: Mapping[str, Any]) -> Any:
+        """The command with the tenant's policy; an assessment with the tallies too."""
+        if stream.category != "case":
+            return command
+        policy = self.policies.of(stream.tenant)
+        if not isinstance(command, Wake):
+            return Advised(command, Advice(policy))
+        number, address = (tallies.get(name) or NOWHERE for name in _names(stream, state))
+        return Advised(command, Advice(policy, tallies.get(_reins(stream)) or FREE, number, address))
+
+    def counts(self, stream: StreamId, event: Event) -> Sequence[str]:
+        """Whose tallies `event` changes."""
+        match event:
+            case e.ContactPermitted(first=True):
+                return [_reins(stream), *_places(stream, event)]
+            case e.ContactPermitted() | e.VisitPermitted() | e.VisitOutcomeRecorded():
+                return _places(stream, event)
+            case e.ContactOutcomeRecorded(outcome="not-sent"):
+                return [_reins(stream), *_places(stream, event)]
+            case e.ContactOutcomeRecorded():
+                return _places(stream, event)
+            case e.ShadowSet() | e.RampSet() | e.SendingStopped() | e.SendingAllowed():
+                return [_reins(stream)]
+            case _:
+                return ()
+
+    def tally(self, name: str, tally: Any, stream: StreamId, event: Event) -> Tally:
+        """The tally called `name` after `event`; None before anything was counted."""
+        if name.startswith(_REINS):
+            return _reined(tally or FREE, event)
+        return _reached(tally or NOWHERE, event)
+
+
+_REINS = "reins/"
+
+
+def _reins(stream: StreamId) -> str:
+    return f"{_REINS}{stream.tenant}"
+
+
+def _names(stream: StreamId, known: Any) -> tuple[str, str]:
+    """Of the number and the address that a case, or an event, knows."""
+    return f"number/{stream.tenant}/{known.phone_token}", f"address/{stream.tenant}/{known.address_token}"
+
+
+def _places(stream: StreamId, known: Any) -> Sequence[str]:
+    tokens = (known.phone_token, known.address_token)
+    return [name for name, token in zip(_names(stream, known), tokens, strict=True) if token is not None]
+
+
+def _reined(reins: Reins, event: Event) -> Reins:
+    match event:
+        case e.ShadowSet() | e.RampSet() | e.SendingStopped() | e.SendingAllowed():
+            return evolve(reins, event)
+        case e.ContactPermitted(permit_id=permit_id):
+            at = event.decision.inputs.local_time.astimezone(UTC)
+            kept = {name: when for name, when in reins.firsts.items() if when > at - FIRSTS_KEPT}
+            return replace(reins, firsts={**kept, permit_id: at})
+        case e.ContactOutcomeRecorded(permit_id=permit_id):
+            return replace(reins, firsts={name: at for name, at in reins.firsts.items() if name != permit_id})
+        case _:
+            return reins
+
+
+def _reached(place: Place, event: Event) -> Place:
+    match event:
+        case e.ContactPermitted(permit_id=permit_id, channel=channel, purpose=purpose):
+            return _with(place, permit_id, Line(channel, _decided_at(event), purpose=purpose, loans=event.loan_ids))
+        case e.VisitPermitted(permit_id=permit_id):
+            return _with(place, permit_id, Line("visit", _decided_at(event), loans=event.loan_ids))
+        case e.ContactOutcomeRecorded(permit_id=permit_id):
+            return _known(place, permit_id, event, CONTACT_FINALITY)
+        case e.VisitOutcomeRecorded(permit_id=permit_id, outcome="noticed") if permit_id in place.reached:
+            place = _known(place, permit_id, event, VISIT_FINALITY)
+            notice = Line("sms", event.at.astimezone(UTC), "sent", loans=place.reached[permit_id].loans)
+            return _with(place, f"{permit_id}/notice", notice)
+        case e.VisitOutcomeRecorded(permit_id=permit_id):
+            return _known(place, permit_id, event, VISIT_FINALITY)
+        case _:
+            return place
+
+
+def _decided_at(event: e.ContactPermitted | e.VisitPermitted) -> datetime:
+    return event.decision.inputs.local_time.astimezone(UTC)
+
+
+def _with(place: Place, name: str, reach: Line) -> Place:
+    kept = {other: old for other, old in place.reached.items() if old.at > reach.at - LEDGER_KEEPS}
+    return Place({**kept, name: reach})
+
+
+def _known(
+    place: Place, name: str, event: e.ContactOutcomeRecorded | e.VisitOutcomeRecorded, finality: Mapping[str, int]
+) -> Place:
+    reach = place.reached.get(name)
+    if reach is None:
+        return place
+    at = event.at.astimezone(UTC)
+    if event.outcome in WENT:
+        reach = replace(reach, at=at)
+    if finality[event.outcome] > finality.get(reach.outcome, 0):
+        reach = replace(reach, outcome=event.outcome)
+    if event.outcome in ("answered", "completed"):
+        reach = replace(reach, answered_at=at)
+    if event.outcome in ("not-sent", "not-made"):
+        return Place({other: old for other, old in place.reached.items() if other != name})
+    return Place({**place.reached, name: reach})
