@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from audit.log.keeper import BATCH
+from audit.log.writer import BATCH
 from doorstep.infra import gc_tuning, telemetry
 from doorstep.infra.database import EmbeddedPostgres
 

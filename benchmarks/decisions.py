@@ -9,16 +9,9 @@ from statistics import median
 from time import process_time
 from zoneinfo import ZoneInfo
 
-from doorstep.events.escalation import (
-    ContactDenied,
-    ContactPermitted,
-    LoanOverdueRecorded,
-    Purpose,
-    VisitDenied,
-    VisitPermitted,
-    Way,
-)
-from doorstep.events.values import Money, Sealed
+from doorstep.events.escalation.loans import LoanOverdueRecorded
+from doorstep.events.escalation.permits import ContactDenied, ContactPermitted, Purpose, VisitDenied, VisitPermitted
+from doorstep.events.values import Money, Sealed, Way
 from escalation.backtest.backtest import Replay, Span
 from escalation.backtest.recorded import Row
 from escalation.backtest.recording import Recording

@@ -11,18 +11,19 @@ from pathlib import Path
 from random import Random
 from statistics import median
 
-from audit.log import keeper, merkle
-from audit.log.folder import Folder
-from audit.log.growth import grow
-from audit.log.keeper import BATCH
-from audit.log.merkle import WIDTH, inclusion_proof
-from audit.log.notes import Signer
-from audit.log.verify import verify
-from audit.verifier import EMPTY_ROOT, Checkpoint, leaf_hash, verify_inclusion
+from audit.log import writer
+from audit.log.writer import BATCH
 from doorstep.bus.interface import Record
 from doorstep.infra import database
 from doorstep.infra.database import EmbeddedPostgres
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tlog import merkle
+from tlog.append import grow
+from tlog.folder import Folder
+from tlog.merkle import WIDTH, inclusion_proof
+from tlog.notes import Signer
+from tlog.verifier import EMPTY_ROOT, Checkpoint, leaf_hash, verify_inclusion
+from tlog.verify import verify
 
 from benchmarks import ledger
 from tests.support.audit_log import KEY, LOGGING, ORIGIN, Audit, started
@@ -56,7 +57,7 @@ async def grown(postgres: EmbeddedPostgres, folder: Path, rounds: int) -> Grown:
     messages = ledger.payments()
     kept, together, by_hand = [], [], []
     async with started(engines, folder / "growing", durable=True) as audit:
-        await keeper.create(audit.running)
+        await writer.create(audit.running)
         await _together(audit, list(islice(messages, HEARD)))
         for _ in range(rounds):
             records = list(islice(messages, ROUND))

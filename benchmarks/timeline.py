@@ -11,19 +11,14 @@ from statistics import median
 from typing import Any
 
 import msgspec
-from audit import views
-from audit.domain import timeline
 from audit.main import service
-from audit.shown.present import present
-from doorstep.events.escalation import (
-    CaseAssessed,
-    CaseOpened,
-    ContactDenied,
-    ContactOutcomeRecorded,
-    ContactPermitted,
-    LoanOverdueRecorded,
-    PaymentRecorded,
-)
+from audit.presentation.present import present
+from audit.store import views
+from audit.timeline.domain import timeline
+from doorstep.events.escalation.cases import CaseAssessed, CaseOpened
+from doorstep.events.escalation.loans import LoanOverdueRecorded, PaymentRecorded
+from doorstep.events.escalation.outcomes import ContactOutcomeRecorded
+from doorstep.events.escalation.permits import ContactDenied, ContactPermitted
 from doorstep.events.registry import Event
 from doorstep.events.reminder import ContactScheduled, ContactSent, ContactStarted, ReceiptRecorded
 from doorstep.events.values import Decision, Money, Sealed, StrategyRef, Verdict

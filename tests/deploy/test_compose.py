@@ -16,9 +16,9 @@ import asyncpg
 import jsonschema
 import pytest
 import yaml
-from audit.log.notes import Signer
 from doorstep.infra.database import EmbeddedPostgres
 from doorstep.infra.settings import Settings
+from tlog.notes import Signer
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

@@ -6,8 +6,8 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-from audit import views
-from audit.artifacts import cited
+from audit.store import views
+from audit.timeline.artifacts import cited
 from doorstep.app.embedded import installed
 from doorstep.events.envelope import decode
 from doorstep.events.kernel import ArtifactKind, ArtifactPublished

@@ -10,16 +10,16 @@ from typing import Any
 import httpx
 import pytest
 import structlog
-from audit.log.folder import Folder
-from audit.log.keeper import signer
-from audit.log.verify import verify
-from audit.opening import ERASED
+from audit.disclosure.opening import ERASED
+from audit.log.writer import signer
 from doorstep.infra import database, telemetry
 from doorstep.infra.access import Role
 from doorstep.infra.vault import CACHE_FOR
 from doorstep.kernel import http
 from doorstep_demo.portfolio import Person
 from sqlalchemy import text
+from tlog.folder import Folder
+from tlog.verify import verify
 
 from tests.support.plaintext import Gossip, contents, found_in, leaking_files, leaks, personal
 from tests.support.story import Story, played

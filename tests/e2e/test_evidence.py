@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from audit.log.notes import Signer
-from audit.verifier import Manifest, VerifierKey, pack, unpack
 from doorstep.events.envelope import decode
 from doorstep.infra.access import private_key
 from doorstep_demo.run import summarize
+from tlog.notes import Signer
+from tlog.verifier import Manifest, VerifierKey, pack, unpack
 
 from tests.support.audit import with_cryptography_alone
 from tests.support.story import Story, played

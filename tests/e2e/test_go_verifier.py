@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from audit.log import keeper
-from audit.log.folder import Folder
-from audit.log.notes import Signer
-from audit.verifier import VerifierKey
+from audit.log import writer
 from doorstep.infra.access import private_key
+from tlog.folder import Folder
+from tlog.notes import Signer
+from tlog.verifier import VerifierKey
 
 from tests.support.audit_log import ORIGIN, Audit, NewDatabase, fresh, started, value, values
 
@@ -80,7 +80,7 @@ async def audit(new_database: NewDatabase, tmp_path: Path) -> AsyncIterator[Audi
 async def another(new_database: NewDatabase, folder: Path) -> AsyncIterator[Audit]:
     """One with another database, and the same key and name: its log is a fork of any other here."""
     async with started(await fresh(new_database), folder) as audit:
-        await keeper.create(audit.running)
+        await writer.create(audit.running)
         yield audit
 
 

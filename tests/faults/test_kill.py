@@ -21,17 +21,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audit import views
-from audit.log.folder import Folder
-from audit.log.paths import KEY
-from audit.log.verify import verify
-from audit.verifier import VerifierKey
+from audit.store import views
 from doorstep.app.embedded import installed
 from doorstep.bus.interface import Outgoing
 from doorstep.events.envelope import decode
 from doorstep.infra import database, failpoints
 from doorstep.messaging.gateway import FileGateway, Message
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tlog.folder import Folder
+from tlog.paths import KEY
+from tlog.verifier import VerifierKey
+from tlog.verify import verify
 
 from tests.support.audit_log import entries_of
 from tests.support.bank import OPENED, Account, Told, moment, told

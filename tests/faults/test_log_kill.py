@@ -10,8 +10,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from audit.log import keeper
-from audit.log.folder import Folder
+from audit.log import writer
+from tlog.folder import Folder
 
 from tests.support.audit_log import KEY, STEPS, NewDatabase, fresh, started, values
 from tests.support.cluster import forking
@@ -26,7 +26,7 @@ async def test_kill_9_at_any_step_five_times_loses_nothing_and_doubles_nothing(
     acknowledged.write_text("0")
     engines = await fresh(new_database)
     async with started(engines, folder) as audit:
-        await keeper.create(audit.running)
+        await writer.create(audit.running)
     keeping = Keeping([one.url.render_as_string(hide_password=False) for one in engines], KEY, folder, acknowledged)
     published = [Folder(folder).checkpoint()]
     for _ in range(5):

@@ -11,7 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import httpx
 import msgspec
-from audit.entry import Entry, read_envelope, read_event
+from audit.store.entry import Entry, read_envelope, read_event
 from doorstep.bus.interface import Partition, Record
 from doorstep.events.envelope import Actor, Envelope, encode, event_id
 from doorstep.events.registry import AUDIT, Event

@@ -7,18 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from audit import views
-from audit.log import head, keeper
-from audit.log.folder import Folder
-from audit.log.head import Head
-from audit.log.keeper import Keeper
-from audit.log.merkle import consistency_proof, tiles_over
-from audit.log.verify import verify
-from audit.verifier import Checkpoint, VerifierKey, open_checkpoint, verify_consistency
+from audit.log import domain, writer
+from audit.log.domain import Head
+from audit.log.writer import Keeper
+from audit.store import views
 from doorstep.bus.interface import Partition, Record
 from doorstep.bus.postgres import PostgresBus
 from doorstep.events.envelope import Envelope, encode, event_id
-from doorstep.events.escalation import CaseCured
+from doorstep.events.escalation.cases import CaseCured
 from doorstep.events.registry import AUDIT, LOANS
 from doorstep.infra import database
 from doorstep.infra.access import private_key
@@ -27,6 +23,10 @@ from doorstep.infra.settings import Settings
 from doorstep.kernel.decider import SYSTEM
 from doorstep.kernel.runtime import Running
 from doorstep.kernel.service import Service
+from tlog.folder import Folder
+from tlog.merkle import consistency_proof, tiles_over
+from tlog.verifier import Checkpoint, VerifierKey, open_checkpoint, verify_consistency
+from tlog.verify import verify
 
 from tests.support.audit import START
 
@@ -43,7 +43,7 @@ LOGGING = Service(
     package="audit",
     topic=AUDIT,
     listens=(LOANS, AUDIT),
-    deciders={head.CATEGORY: head.head},
+    deciders={domain.CATEGORY: domain.head},
     absorb=views.absorb,
     workers=lambda runtime: [Keeper(runtime)],
 )
@@ -74,7 +74,7 @@ class Audit:
     @property
     def key(self) -> VerifierKey:
         """What the log is verified with."""
-        return keeper.signer(self.running.settings).verifier
+        return writer.signer(self.running.settings).verifier
 
     async def hear(self, values: Sequence[bytes], first: int = 0) -> None:
         """`values` arrive, one offset each."""
@@ -89,7 +89,7 @@ class Audit:
 
     async def head(self) -> Head:
         """As the database has it."""
-        found: Head = await self.running.state(head.stream(ORIGIN))
+        found: Head = await self.running.state(domain.stream(ORIGIN))
         return found
 
     def verified(self, *, earlier: str | None = None) -> Checkpoint:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from doorstep.events.escalation import (
+from doorstep.events.escalation.loans import (
     LoanCureRecorded,
     LoanOverdueRecorded,
     PaymentRecorded,

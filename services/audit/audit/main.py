@@ -5,19 +5,19 @@ from collections.abc import Sequence
 from doorstep.events.registry import AUDIT, PUBLISHED
 from doorstep.kernel.service import Runtime, Service, Worker
 
-from audit.api import api
-from audit.cli import commands
-from audit.completeness import Completeness
-from audit.custody.erasure import DESTROY, DestroyKey, effects
-from audit.custody.housekeeping import KeyRetention, Retention
-from audit.custody.orders import custody
-from audit.log.head import head
-from audit.log.keeper import Keeper
+from audit.disclosure.reading import reading
+from audit.erasure.domain import custody
+from audit.erasure.effects import DESTROY, DestroyKey, effects
+from audit.erasure.workers import KeyRetention, Retention
+from audit.log.domain import head
 from audit.log.scrub import Scrubber
+from audit.log.writer import Keeper
 from audit.monitor.violations import violations
 from audit.monitor.worker import Monitor
-from audit.reading import reading
-from audit.views import absorb
+from audit.store.views import absorb
+from audit.timeline.api import api
+from audit.timeline.cli import commands
+from audit.timeline.completeness import Completeness
 
 
 def workers(runtime: Runtime) -> Sequence[Worker]:

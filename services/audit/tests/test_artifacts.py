@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 import pytest
-from audit import views
-from audit.artifacts import cited
-from audit.entry import Entry
-from audit.views import absorb
-from doorstep.events.escalation import CaseOpened, ContactDenied, VisitPermitted
+from audit.store import views
+from audit.store.entry import Entry
+from audit.store.views import absorb
+from audit.timeline.artifacts import cited
+from doorstep.events.escalation.cases import CaseOpened
+from doorstep.events.escalation.permits import ContactDenied, VisitPermitted
 from doorstep.events.reminder import ContactStarted
 from doorstep.events.values import Decision, PackRef, StrategyRef
 from doorstep.events.visits import NoticeStarted

@@ -10,20 +10,15 @@ from itertools import islice
 import msgspec
 import pytest
 import pytest_asyncio
-from audit import asking, views
-from audit.asking import NotYet
-from audit.entry import Entry
 from audit.main import service
-from audit.shown.present import ShownTimeline, present
-from doorstep.events.escalation import (
-    CaseAssessed,
-    CaseReevaluated,
-    ContactDenied,
-    HoldPlaced,
-    LoanOverdueRecorded,
-    PaymentRecorded,
-    PaymentReversalRecorded,
-)
+from audit.presentation.present import ShownTimeline, present
+from audit.store import views
+from audit.store.entry import Entry
+from audit.timeline.as_of import NotYet, timeline_as_of
+from doorstep.events.escalation.cases import CaseAssessed, CaseReevaluated
+from doorstep.events.escalation.holds import HoldPlaced
+from doorstep.events.escalation.loans import LoanOverdueRecorded, PaymentRecorded, PaymentReversalRecorded
+from doorstep.events.escalation.permits import ContactDenied
 from doorstep.events.registry import Event
 from doorstep.events.reminder import ContactScheduled
 from doorstep.events.values import Money
@@ -55,7 +50,7 @@ async def absorb(audit: AsyncEngine, entries: Sequence[Entry], clock: Clock, pau
 async def shown(
     audit: AsyncEngine, now: datetime, as_of: datetime | None = None, case_id: str = "asked"
 ) -> ShownTimeline:
-    return present(await asking.known(audit, case_id, now, as_of), "en", as_of=as_of)
+    return present(await timeline_as_of(audit, case_id, now, as_of), "en", as_of=as_of)
 
 
 def happenings(chance: random.Random) -> Iterator[tuple[Event, str | None]]:

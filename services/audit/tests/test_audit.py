@@ -9,24 +9,18 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from audit import cli, views
-from audit.domain import timeline
-from audit.shown.present import present
-from audit.views import absorb
+from audit.presentation.present import present
+from audit.store import views
+from audit.store.views import absorb
+from audit.timeline import cli
+from audit.timeline.domain import timeline
 from doorstep.bus.interface import Outgoing, Partition, Record
 from doorstep.events.audit import PersonalDataOpened
-from doorstep.events.escalation import (
-    CaseCured,
-    CaseOpened,
-    ContactDenied,
-    LoanOverdueRecorded,
-    PaymentRecorded,
-    PaymentReversalRecorded,
-    RampSet,
-    SendingAllowed,
-    SendingStopped,
-    ShadowSet,
-)
+from doorstep.events.escalation.cases import CaseCured, CaseOpened
+from doorstep.events.escalation.loans import LoanOverdueRecorded, PaymentRecorded, PaymentReversalRecorded
+from doorstep.events.escalation.permits import ContactDenied
+from doorstep.events.escalation.tenants import RampSet, ShadowSet
+from doorstep.events.kernel import SendingAllowed, SendingStopped
 from doorstep.events.registry import LOANS
 from doorstep.events.values import Borrower, Override, PackRef, StrategyRef, Verdict
 from doorstep.events.visits import AgentRegistered

@@ -5,9 +5,9 @@ from datetime import timedelta
 from typing import cast
 
 import pytest
-from audit import views
-from audit.completeness import EVERY, Completeness
-from doorstep.events.escalation import CaseCured
+from audit.store import views
+from audit.timeline.completeness import EVERY, Completeness
+from doorstep.events.escalation.cases import CaseCured
 from doorstep.infra.clock import SimulatedClock
 from doorstep.infra.telemetry import Telemetry
 from doorstep.kernel.runtime import Running

@@ -5,18 +5,18 @@ from datetime import date, timedelta
 
 import msgspec
 import pytest
-from audit import cli
-from audit.domain import Line, timeline
-from audit.shown.pdf import FONT, pdf
-from audit.shown.present import ShownLine, notes, present
-from doorstep.events.escalation import (
-    CaseReevaluated,
-    ContactDenied,
+from audit.presentation.pdf import FONT, pdf
+from audit.presentation.present import ShownLine, notes, present
+from audit.timeline import cli
+from audit.timeline.domain import Line, timeline
+from doorstep.events.escalation.cases import CaseReevaluated
+from doorstep.events.escalation.loans import (
     LoanCureRecorded,
     LoanOverdueRecorded,
     PaymentRecorded,
     PaymentReversalRecorded,
 )
+from doorstep.events.escalation.permits import ContactDenied
 from rich.console import Console
 
 from tests.support.audit import START, Story, decision, example

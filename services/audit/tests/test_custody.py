@@ -6,25 +6,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from audit.custody.orders import (
-    Command,
-    Destroyed,
-    Erase,
-    Known,
-    LiftLegalHold,
-    PlaceLegalHold,
-    custody,
-    known,
-)
+from audit.erasure.domain import Command, Destroyed, Erase, Known, LiftLegalHold, PlaceLegalHold, custody, known
 from doorstep.events.audit import ErasureCompleted, ErasureOrdered, LegalHoldLifted, LegalHoldPlaced
-from doorstep.events.escalation import (
-    CaseCured,
-    CaseOpened,
-    DisputeClosed,
-    DisputeOpened,
-    LoanCureRecorded,
-    LoanOverdueRecorded,
-)
+from doorstep.events.escalation.cases import CaseCured, CaseOpened
+from doorstep.events.escalation.disputes import DisputeClosed, DisputeOpened
+from doorstep.events.escalation.loans import LoanCureRecorded, LoanOverdueRecorded
 from doorstep.events.kernel import MessageParked, MessageReleased
 from doorstep.events.values import Money
 from doorstep.kernel.decider import Refused

@@ -4,21 +4,21 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from audit import disputes as told_of
-from audit.disputes import Dispute, DisputeList, listed
-from audit.domain import timeline
-from audit.order import causal_order
-from audit.shown.present import dispute_in_a_line, present
-from audit.views import absorb, last_absorbed
-from doorstep.events.escalation import (
-    CaseOpened,
-    ContactDenied,
+from audit.presentation.present import dispute_in_a_line, present
+from audit.store.views import absorb, last_absorbed
+from audit.timeline import disputes as told_of
+from audit.timeline.disputes import Dispute, DisputeList, listed
+from audit.timeline.domain import timeline
+from audit.timeline.order import causal_order
+from doorstep.events.escalation.cases import CaseOpened
+from doorstep.events.escalation.disputes import (
     DisputeAnswered,
     DisputeAttached,
     DisputeClosed,
     DisputeOpened,
     DisputeOverdue,
 )
+from doorstep.events.escalation.permits import ContactDenied
 from doorstep.events.values import Language
 from doorstep.infra.clock import SimulatedClock
 from doorstep.kernel.runtime import Running

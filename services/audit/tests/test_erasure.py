@@ -9,22 +9,19 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from audit import views
-from audit.custody import erasure
-from audit.custody.housekeeping import KeyRetention, Retention
-from audit.custody.orders import Kept, Ordered
-from audit.domain import timeline
+from audit.disclosure.opening import ERASED, open_personal
+from audit.erasure import effects
+from audit.erasure.domain import Kept, Ordered
+from audit.erasure.workers import KeyRetention, Retention
 from audit.main import service
-from audit.opening import ERASED, open_personal
+from audit.store import views
+from audit.timeline.domain import timeline
 from doorstep.bus.postgres import PostgresBus
 from doorstep.events.audit import ErasureOrdered
-from doorstep.events.escalation import (
-    CaseCured,
-    CaseOpened,
-    ContactDenied,
-    DisputeOpened,
-    LoanOverdueRecorded,
-)
+from doorstep.events.escalation.cases import CaseCured, CaseOpened
+from doorstep.events.escalation.disputes import DisputeOpened
+from doorstep.events.escalation.loans import LoanOverdueRecorded
+from doorstep.events.escalation.permits import ContactDenied
 from doorstep.events.kernel import ArtifactPublished
 from doorstep.events.values import PackRef, Sealed
 from doorstep.infra import database, failpoints
@@ -144,7 +141,7 @@ class Archive:
         await self.settle()
 
     async def state(self) -> Any:
-        return await self.running.state(erasure.stream(self.case_id, "demo-bank"))
+        return await self.running.state(effects.stream(self.case_id, "demo-bank"))
 
     async def said(self) -> Sequence[str]:
         """What the custody of the case has said, short."""
@@ -319,10 +316,10 @@ class TestRetention:
 
     async def test_a_legal_hold_keeps_it_until_it_is_lifted(self, archive: Archive) -> None:
         await archive.heard(*ENDED)
-        await erasure.place_hold(archive.running, archive.case_id, "court-7", OFFICER, "file 7")
+        await effects.place_hold(archive.running, archive.case_id, "court-7", OFFICER, "file 7")
         await archive.later(timedelta(days=400))
         assert await archive.said() == ["legal-hold.placed"]
-        await erasure.lift_hold(archive.running, archive.case_id, "court-7", OFFICER, "judged")
+        await effects.lift_hold(archive.running, archive.case_id, "court-7", OFFICER, "judged")
         await archive.later(timedelta(hours=1))
         assert await archive.said() == [
             "legal-hold.placed",

@@ -13,30 +13,20 @@ from typing import Any
 
 import msgspec
 import pytest
-from audit.domain import timeline
-from audit.entry import Entry, logged
-from audit.evidence.bundle import Bundle, Evidence, bundle, genuine
-from audit.log.cosigning import Cosigner, fresh_key
-from audit.log.merkle import WIDTH, inclusion_proof, root
-from audit.log.notes import Signer
-from audit.shown.present import present
-from audit.verifier import (
-    Checkpoint,
-    Manifest,
-    Proof,
-    VerifierKey,
-    Wrong,
-    check,
-    leaf_hash,
-    main,
-    pack,
-    summary,
-    unpack,
-)
-from doorstep.events.escalation import CaseCured, CaseOpened, ContactDenied
+from audit.disclosure.evidence.bundle import Bundle, Evidence, bundle, genuine
+from audit.presentation.present import present
+from audit.store.entry import Entry
+from audit.timeline.domain import timeline
+from doorstep.events.escalation.cases import CaseCured, CaseOpened
+from doorstep.events.escalation.permits import ContactDenied
 from doorstep.events.kernel import ArtifactKind, ArtifactPublished
 from doorstep.events.values import PackRef, StrategyRef
 from doorstep.infra.access import private_key
+from tlog.cosigning import Cosigner, fresh_key
+from tlog.merkle import WIDTH, inclusion_proof, root
+from tlog.notes import Signer
+from tlog.verifier import Checkpoint, Manifest, Proof, VerifierKey, Wrong, check, leaf_hash, main, pack, summary, unpack
+from tlog.wrapper import logged
 
 from tests.support.audit import START, Story, decision, example, with_cryptography_alone
 
@@ -458,9 +448,9 @@ def test_it_verifies_where_doorstep_is_not(bare: Path, made: Bundle) -> None:
 def test_the_verifier_needs_nothing_but_python_and_cryptography() -> None:
     import ast
 
-    import audit.verifier
+    from tlog import verifier
 
-    tree = ast.parse(Path(audit.verifier.__file__).read_text())
+    tree = ast.parse(Path(verifier.__file__).read_text())
     imported = {
         name.partition(".")[0]
         for node in ast.walk(tree)

@@ -9,15 +9,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from audit.evidence import export as exporting
-from audit.evidence.export import Wanted, export
-from audit.log.keeper import signer
-from audit.log.notes import Signer
+from audit.disclosure.evidence import export as exporting
+from audit.disclosure.evidence.export import Wanted, export
+from audit.log.writer import signer
 from audit.main import service
-from audit.verifier import Wrong, check, unpack
-from audit.views import absorb
+from audit.store.views import absorb
 from doorstep.bus.postgres import PostgresBus
-from doorstep.events.escalation import CaseCured, CaseOpened, LoanOverdueRecorded
+from doorstep.events.escalation.cases import CaseCured, CaseOpened
+from doorstep.events.escalation.loans import LoanOverdueRecorded
 from doorstep.events.values import Borrower
 from doorstep.infra import database
 from doorstep.infra.access import Issuer, Principal, private_key
@@ -25,6 +24,8 @@ from doorstep.infra.clock import SimulatedClock
 from doorstep.infra.settings import Settings
 from doorstep.kernel.runtime import Running
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tlog.notes import Signer
+from tlog.verifier import Wrong, check, unpack
 
 from tests.support.audit import START, Browser, Story, example, records
 

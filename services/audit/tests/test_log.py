@@ -6,17 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from audit import views
-from audit.entry import LARGEST
-from audit.log import head, keeper
-from audit.log.folder import Broken, Folder
-from audit.log.growth import grow
-from audit.log.head import Head, Sign
-from audit.log.keeper import Exists, Keeper, NoLog
-from audit.log.notes import WrongKey
-from audit.log.paths import is_open, is_part, tile_path
-from audit.log.verify import verify
-from audit.verifier import Wrong
+from audit.log import domain, writer
+from audit.log.domain import Head, Sign
+from audit.log.writer import Exists, Keeper, NoLog
+from audit.store import views
 from doorstep.events.audit import CheckpointSigned
 from doorstep.events.registry import AUDIT
 from doorstep.infra import failpoints
@@ -24,6 +17,13 @@ from doorstep.infra.clock import SimulatedClock
 from doorstep.kernel.decider import Refused
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tlog.append import grow
+from tlog.folder import Broken, Folder
+from tlog.notes import WrongKey
+from tlog.paths import is_open, is_part, tile_path
+from tlog.verifier import Wrong
+from tlog.verify import verify
+from tlog.wrapper import LARGEST
 
 from tests.support.audit import START
 from tests.support.audit_log import ORIGIN, STEPS, Audit, NewDatabase, fresh, started, value, values
@@ -40,7 +40,7 @@ async def engines(new_database: NewDatabase) -> Sequence[AsyncEngine]:
 async def audit(engines: Sequence[AsyncEngine], tmp_path: Path) -> AsyncIterator[Audit]:
     """One whose log was made just now."""
     async with started(engines, tmp_path / "log") as audit:
-        await keeper.create(audit.running)
+        await writer.create(audit.running)
         yield audit
 
 
@@ -100,14 +100,14 @@ async def test_a_log_is_made_once_and_opened_ever_after(engines: Sequence[AsyncE
     async with started(engines, tmp_path / "log") as audit:
         with pytest.raises(NoLog, match="doorstep log create"):
             await audit.keep()
-        await keeper.create(audit.running)
+        await writer.create(audit.running)
         with pytest.raises(Exists):
-            await keeper.create(audit.running)
+            await writer.create(audit.running)
         await audit.hear(values(5))
         await audit.keep()
     async with started(engines, tmp_path / "elsewhere") as audit:
         with pytest.raises(Exists, match="bring its folder back"):
-            await keeper.create(audit.running)
+            await writer.create(audit.running)
         with pytest.raises(Broken, match="has no checkpoint"):
             await audit.keep()
     async with started(engines, tmp_path / "log") as audit:
@@ -141,15 +141,15 @@ class TestOneWriter:
         first, second = Head(3, b"a" * 32, "note"), Head(5, b"b" * 32, "note")
         signed = CheckpointSigned(origin=ORIGIN, size=3, root=first.root, checkpoint="note")
         sign = Sign(origin=ORIGIN, after=first, size=5, root=second.root, checkpoint="note")
-        given(head.head, signed).when(sign, START).then_types(CheckpointSigned)
+        given(domain.head, signed).when(sign, START).then_types(CheckpointSigned)
         grown = CheckpointSigned(origin=ORIGIN, size=4, root=b"c" * 32, checkpoint="note")
         with pytest.raises(Refused, match="only one may write"):
-            given(head.head, signed, grown).when(sign, START)
+            given(domain.head, signed, grown).when(sign, START)
 
     def test_the_same_head_signed_twice_is_one_event(self) -> None:
         signed = CheckpointSigned(origin=ORIGIN, size=3, root=b"a" * 32, checkpoint="note")
         again = Sign(origin=ORIGIN, after=Head(), size=3, root=b"a" * 32, checkpoint="note")
-        given(head.head, signed).when(again, START).then_nothing()
+        given(domain.head, signed).when(again, START).then_nothing()
 
     async def test_a_second_process_rests(self, audit: Audit, engines: Sequence[AsyncEngine], tmp_path: Path) -> None:
         await audit.hear(values(1))
@@ -168,14 +168,14 @@ class TestOneWriter:
         await audit.hear(values(4))
         await audit.keep()
         async with started(engines, tmp_path / "log") as zombie:
-            stale = await keeper.open_(zombie.running)
+            stale = await writer.open_(zombie.running)
             await audit.hear(values(300, 4), first=4)
             await audit.keep()
             before = audit.folder.checkpoint()
             rows = [b"another history"]
             growth = grow(stale.folder, stale.head.size, rows)
             with pytest.raises(Refused):
-                await keeper._sign(zombie.running, stale.signer, stale.head, growth.size, growth.root)
+                await writer._sign(zombie.running, stale.signer, stale.head, growth.size, growth.root)
         assert audit.folder.checkpoint() == before
         audit.verified()
 
@@ -190,10 +190,10 @@ class TestItStopsAndRepairsNothing:
             path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
             async with started(engines, tmp_path / "log") as again:
                 with pytest.raises(Broken):
-                    await keeper.open_(again.running)
+                    await writer.open_(again.running)
             path.write_bytes(content)
         async with started(engines, tmp_path / "log") as again:
-            await keeper.open_(again.running)
+            await writer.open_(again.running)
 
     async def test_a_database_that_is_older_than_its_log(
         self, audit: Audit, new_database: NewDatabase, tmp_path: Path
@@ -202,12 +202,12 @@ class TestItStopsAndRepairsNothing:
         await audit.keep()
         restored = await fresh(new_database)
         async with started(restored, tmp_path / "other") as other:
-            await keeper.create(other.running)
+            await writer.create(other.running)
             await other.hear(values(2))
             await other.keep()
         async with started(restored, tmp_path / "log") as other:
             with pytest.raises(Broken, match="restored from a backup"):
-                await keeper.open_(other.running)
+                await writer.open_(other.running)
 
     async def test_tiles_of_another_history_are_never_overwritten(self, audit: Audit, tmp_path: Path) -> None:
         await audit.hear(values(2))
@@ -244,7 +244,7 @@ class TestVerifying:
         kept = audit.folder.checkpoint()
         engines = await fresh(new_database)
         async with started(engines, tmp_path / "rewritten") as rewritten:
-            await keeper.create(rewritten.running)
+            await writer.create(rewritten.running)
             told = values(30)
             told[7] = value(99)
             await rewritten.hear(told)
@@ -263,7 +263,7 @@ async def test_a_crash_at_any_step_a_hundred_times_loses_nothing_and_doubles_not
     published: list[str] = []
     crashes = 0
     async with started(engines, tmp_path / "log") as audit:
-        await keeper.create(audit.running)
+        await writer.create(audit.running)
         while crashes < 100:
             told += values(dice.choice((1, 3, 90, 256)), len(told))
             failpoints.arm(step, dice.choice((1, 1, 2, 4)))

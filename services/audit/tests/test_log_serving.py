@@ -6,17 +6,17 @@ from pathlib import Path
 
 import httpx
 import pytest
-from audit.log import api, keeper
-from audit.log.folder import Broken, Folder
-from audit.log.merkle import inclusion_proof
-from audit.log.paths import tile_path
+from audit.log import api, writer
 from audit.log.scrub import Scrubber, slice_
-from audit.log.verify import verify
-from audit.verifier import Proof, VerifierKey, open_checkpoint
 from doorstep.infra.access import Access, Issuer, Role
 from doorstep.infra.clock import SimulatedClock
 from fastapi import APIRouter, FastAPI
 from sqlalchemy import text
+from tlog.folder import Broken, Folder
+from tlog.merkle import inclusion_proof
+from tlog.paths import tile_path
+from tlog.verifier import Proof, VerifierKey, open_checkpoint
+from tlog.verify import verify
 
 from tests.support.audit_log import Audit, NewDatabase, entries_of, fresh, started, values
 
@@ -27,7 +27,7 @@ ISSUER = Issuer.generate()
 async def audit(new_database: NewDatabase, tmp_path: Path) -> AsyncIterator[Audit]:
     """One whose log holds 300 entries and a value that is too large for one."""
     async with started(await fresh(new_database), tmp_path / "log") as audit:
-        await keeper.create(audit.running)
+        await writer.create(audit.running)
         await audit.hear([*values(300), b"\xfe" * 70_000])
         await audit.keep()
         yield audit

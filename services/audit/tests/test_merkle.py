@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audit.log.merkle import WIDTH, consistency_proof, inclusion_proof, root
-from audit.verifier import EMPTY_ROOT, Wrong, leaf_hash, node_hash, verify_consistency, verify_inclusion
 from hypothesis import given
 from hypothesis import strategies as st
+from tlog.merkle import WIDTH, consistency_proof, inclusion_proof, root
+from tlog.verifier import EMPTY_ROOT, Wrong, leaf_hash, node_hash, verify_consistency, verify_inclusion
 
 BESIDE = Path(__file__).parents[4] / "shared" / "data" / "merkle-vectors"
 VECTORS = Path(os.environ.get("DOORSTEP_MERKLE_VECTORS", BESIDE))

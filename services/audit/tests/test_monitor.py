@@ -8,10 +8,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from audit import views
 from audit.monitor import views as monitored
 from audit.monitor.violations import Report, violation_id, violations
 from audit.monitor.worker import Monitor
+from audit.store import views
 from conformance.report import Violation
 from doorstep.bus.interface import Outgoing, Partition, Record
 from doorstep.bus.postgres import PostgresBus

@@ -9,12 +9,14 @@ from pathlib import Path
 import msgspec
 import pytest
 import typst
-from audit.domain import timeline
-from audit.entry import Entry
-from audit.shown import pdf as printing
-from audit.shown.pdf import NoFont, pdf
-from audit.shown.present import ShownTimeline, present
-from doorstep.events.escalation import ContactDenied, ContactPermitted, HoldLifted, LoanOverdueRecorded, VisitPermitted
+from audit.presentation import pdf as printing
+from audit.presentation.pdf import NoFont, pdf
+from audit.presentation.present import ShownTimeline, present
+from audit.store.entry import Entry
+from audit.timeline.domain import timeline
+from doorstep.events.escalation.holds import HoldLifted
+from doorstep.events.escalation.loans import LoanOverdueRecorded
+from doorstep.events.escalation.permits import ContactDenied, ContactPermitted, VisitPermitted
 from doorstep.events.values import Language, Verdict
 
 from tests.support.audit import START, Story, decision, example
@@ -75,7 +77,11 @@ def test_without_a_chinese_font_the_error_names_the_package(monkeypatch: pytest.
 
 
 def test_the_same_bytes_come_out_of_another_process() -> None:
-    script = "import hashlib, sys; from test_pdf import pdf, told; print(hashlib.sha256(pdf(told())).hexdigest())"
+    script = (
+        "import hashlib, sys; sys.path.append(sys.argv[1]); from test_pdf import pdf, told;"
+        " print(hashlib.sha256(pdf(told())).hexdigest())"
+    )
     here = Path(__file__).parent
-    other = subprocess.run([sys.executable, "-c", script], cwd=here, capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", script, str(here.parents[2])]
+    other = subprocess.run(command, cwd=here, capture_output=True, text=True, check=True)
     assert other.stdout.strip() == hashlib.sha256(pdf(told())).hexdigest()

@@ -3,7 +3,7 @@
 from dataclasses import asdict, replace
 
 import pytest
-from audit.reading import Export, Open, reading
+from audit.disclosure.reading import Export, Open, reading
 from doorstep.events.audit import EvidenceExported, PersonalDataOpened
 from doorstep.kernel.decider import Refused
 

@@ -5,29 +5,19 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from audit.domain import Gap
-from audit.shown.figures import closed_values, instant
-from audit.shown.labels import LABELS
-from audit.shown.sentences import SENTENCES, gap_sentence, sentence
-from audit.shown.words import REASONS, STAGES, WEEKDAYS, WORDS
-from doorstep.events.escalation import (
-    BlockRecorded,
-    CaseAssigned,
-    CaseOpened,
-    CaseReevaluated,
-    Change,
-    ConsentRecorded,
-    ContactDenied,
-    ContactPermitted,
-    HoldPlaced,
-    OverrideRequested,
-    PromiseRecorded,
-    RampSet,
-    SendingAllowed,
-    SendingStopped,
-    ShadowSet,
-    VisitPermitted,
-)
+from audit.presentation.formatting import closed_values, instant
+from audit.presentation.labels import LABELS
+from audit.presentation.sentences import SENTENCES, gap_sentence, sentence
+from audit.presentation.words import REASONS, STAGES, WEEKDAYS, WORDS
+from audit.timeline.domain import Gap
+from doorstep.events.escalation.cases import CaseAssigned, CaseOpened, CaseReevaluated, Change
+from doorstep.events.escalation.holds import HoldPlaced
+from doorstep.events.escalation.overrides import OverrideRequested
+from doorstep.events.escalation.permits import ContactDenied, ContactPermitted, VisitPermitted
+from doorstep.events.escalation.preferences import BlockRecorded, ConsentRecorded
+from doorstep.events.escalation.promises import PromiseRecorded
+from doorstep.events.escalation.tenants import RampSet, ShadowSet
+from doorstep.events.kernel import SendingAllowed, SendingStopped
 from doorstep.events.registry import Event, known
 from doorstep.events.values import Language, Verdict
 

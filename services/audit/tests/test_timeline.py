@@ -6,20 +6,15 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from audit.domain import Gap, Line, kind_of, timeline
-from audit.entry import Entry, read_envelope, sealed_in
-from audit.shown.present import present
-from doorstep.events.escalation import (
-    CaseCured,
-    CaseReevaluated,
-    ContactDenied,
-    ContactOutcomeRecorded,
-    LoanCureRecorded,
-    LoanOverdueRecorded,
-    PaymentRecorded,
-    PromiseBroken,
-    SendingSuspended,
-)
+from audit.presentation.present import present
+from audit.store.entry import Entry, read_envelope, sealed_in
+from audit.timeline.domain import Gap, Line, kind_of, timeline
+from doorstep.events.escalation.cases import CaseCured, CaseReevaluated
+from doorstep.events.escalation.loans import LoanCureRecorded, LoanOverdueRecorded, PaymentRecorded
+from doorstep.events.escalation.outcomes import ContactOutcomeRecorded
+from doorstep.events.escalation.permits import ContactDenied
+from doorstep.events.escalation.promises import PromiseBroken
+from doorstep.events.kernel import SendingSuspended
 from doorstep.events.registry import known
 from doorstep.events.reminder import ContactScheduled, ContactSent, ContactStarted
 from doorstep.events.values import Money, Override, PackRef, StrategyRef, Verdict

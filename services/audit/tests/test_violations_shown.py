@@ -3,13 +3,13 @@
 from datetime import timedelta
 
 import pytest
-from audit.cli import table
-from audit.domain import Line, timeline
 from audit.monitor.violations import violation_id
-from audit.shown.present import notes, present
-from audit.views import absorb
+from audit.presentation.present import notes, present
+from audit.store.views import absorb
+from audit.timeline.cli import table
+from audit.timeline.domain import Line, timeline
 from doorstep.events.audit import ViolationFound
-from doorstep.events.escalation import CaseOpened
+from doorstep.events.escalation.cases import CaseOpened
 from doorstep.events.reminder import ContactSent
 from doorstep.events.values import Language
 from doorstep.infra.clock import SimulatedClock

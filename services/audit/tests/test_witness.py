@@ -9,13 +9,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from audit.log.cosigning import LONGEST, Cosigner, Refused, Request, admit, decide, fresh_key, with_cosignatures
-from audit.log.merkle import consistency_proof, root
-from audit.log.notes import Signer
-from audit.log.witness import Witness, cosign_all
-from audit.log.witness_folder import Broken, WitnessFolder, hashed
-from audit.log.witness_server import Notary, app
-from audit.verifier import EMPTY_ROOT, HASH_SIZE, Checkpoint, Note, VerifierKey, Wrong, leaf_hash
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from doorstep.app.cli import app as doorstep
 from doorstep.infra import failpoints
@@ -23,6 +16,13 @@ from doorstep.infra.clock import SimulatedClock
 from doorstep.infra.settings import Settings, WrongSettings
 from hypothesis import given
 from hypothesis import strategies as st
+from tlog.cosigning import LONGEST, Cosigner, Refused, Request, admit, decide, fresh_key, with_cosignatures
+from tlog.merkle import consistency_proof, root
+from tlog.notes import Signer
+from tlog.verifier import EMPTY_ROOT, HASH_SIZE, Checkpoint, Note, VerifierKey, Wrong, leaf_hash
+from tlog.witness import Witness, cosign_all
+from tlog.witness_folder import Broken, WitnessFolder, hashed
+from tlog.witness_server import Notary, app
 from typer.testing import CliRunner
 
 NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)

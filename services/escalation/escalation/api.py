@@ -5,16 +5,11 @@ from datetime import time
 from typing import Annotated, Any, Literal, Self
 
 import msgspec
-from doorstep.events.escalation import (
-    ConsentKind,
-    Contested,
-    DisputeAttached,
-    DisputeOutcome,
-    HoldKind,
-    Purpose,
-    Way,
-)
-from doorstep.events.values import Language, Sealed
+from doorstep.events.escalation.disputes import Contested, DisputeAttached, DisputeOutcome
+from doorstep.events.escalation.holds import HoldKind
+from doorstep.events.escalation.permits import Purpose
+from doorstep.events.escalation.preferences import ConsentKind
+from doorstep.events.values import Language, Sealed, Way
 from doorstep.infra.access import Compliance, Operator, Principal, Viewer
 from doorstep.kernel.decider import Refused, Routed, Unknown
 from doorstep.kernel.service import Runtime

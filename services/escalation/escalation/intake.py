@@ -9,8 +9,13 @@ from datetime import date, datetime, timedelta
 
 import msgspec
 from doorstep.bus.interface import Record
-from doorstep.events import escalation as e
 from doorstep.events import intake
+from doorstep.events.escalation.loans import (
+    LoanCureRecorded,
+    LoanOverdueRecorded,
+    PaymentRecorded,
+    PaymentReversalRecorded,
+)
 from doorstep.events.values import Sealed
 from doorstep.infra.vault import Erased
 from doorstep.kernel.decider import Routed
@@ -86,7 +91,7 @@ def _event(runtime: Runtime, one: _Known, personal: Sealed, original: Sealed) ->
     tokens = runtime.vault.tokens
     match one.fact:
         case intake.LoanOverdueFact(id=fact_id, source=source, tenant=tenant, data=data):
-            return e.LoanOverdueRecorded(
+            return LoanOverdueRecorded(
                 fact_id=fact_id,
                 source=source,
                 loan_id=data.loan_id,
@@ -107,7 +112,7 @@ def _event(runtime: Runtime, one: _Known, personal: Sealed, original: Sealed) ->
                 segment=data.segment,
             )
         case intake.LoanCuredFact(id=fact_id, source=source, data=data):
-            return e.LoanCureRecorded(
+            return LoanCureRecorded(
                 fact_id=fact_id,
                 source=source,
                 loan_id=data.loan_id,
@@ -116,7 +121,7 @@ def _event(runtime: Runtime, one: _Known, personal: Sealed, original: Sealed) ->
                 said_at=one.fact.time,
             )
         case intake.PaymentReceivedFact(id=fact_id, source=source, data=data):
-            return e.PaymentRecorded(
+            return PaymentRecorded(
                 fact_id=fact_id,
                 source=source,
                 loan_id=data.loan_id,
@@ -125,7 +130,7 @@ def _event(runtime: Runtime, one: _Known, personal: Sealed, original: Sealed) ->
                 original=original,
             )
         case intake.PaymentReversedFact(id=fact_id, source=source, data=data):
-            return e.PaymentReversalRecorded(
+            return PaymentReversalRecorded(
                 fact_id=fact_id,
                 source=source,
                 loan_id=data.loan_id,

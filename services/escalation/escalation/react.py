@@ -5,7 +5,7 @@ from typing import Any
 
 from doorstep.events import kernel, reminder, visits
 from doorstep.events.envelope import Envelope
-from doorstep.events.escalation import HoldKind
+from doorstep.events.escalation.holds import HoldKind
 from doorstep.events.registry import Event
 from doorstep.kernel.decider import Routed, StreamId
 

@@ -4,15 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from doorstep.events.envelope import Envelope, decode
-from doorstep.events.escalation import (
-    ContactDenied,
-    ContactPermitted,
-    LoanOverdueRecorded,
-    ReviewClosed,
-    ReviewRequested,
-    VisitDenied,
-    VisitPermitted,
-)
+from doorstep.events.escalation.holds import ReviewClosed, ReviewRequested
+from doorstep.events.escalation.loans import LoanOverdueRecorded
+from doorstep.events.escalation.permits import ContactDenied, ContactPermitted, VisitDenied, VisitPermitted
 from doorstep.kernel.service import Committed
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection

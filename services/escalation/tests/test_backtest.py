@@ -9,7 +9,9 @@ from pathlib import Path
 from time import perf_counter
 
 import pytest
-from doorstep.events import escalation as e
+from doorstep.events.escalation.loans import LoanOverdueRecorded
+from doorstep.events.escalation.tenants import RampSet
+from doorstep.events.kernel import SendingAllowed, SendingStopped
 from doorstep.events.values import Sealed
 from doorstep_demo.run import staged
 from escalation.backtest.backtest import Replay, Span
@@ -52,7 +54,7 @@ ALL = Span(day(1), day(DAYS))
 
 def about(case_id: str, fact: Fact, phone: str | None = None) -> RecordFact:
     """A fact about one of several borrowers."""
-    if isinstance(fact, e.LoanOverdueRecorded):
+    if isinstance(fact, LoanOverdueRecorded):
         personal = Sealed(case_id, b"commitment", b"personal")
         fact = replace(fact, personal=personal, phone_token=phone or case_id, address_token=phone or case_id)
     return RecordFact(replace(fact, loan_id=f"{case_id}-1", fact_id=f"{case_id} {fact.fact_id}"))
@@ -97,11 +99,11 @@ def happens(made: Recording, number: int) -> None:
         case_id, command = commands[number]
         made.tell(case_id, command, now)
     if number == 5:
-        made.reins(e.RampSet(first_contacts_a_day=1, reason="slowly"), now)
+        made.reins(RampSet(first_contacts_a_day=1, reason="slowly"), now)
     if number == 40:
-        made.reins(e.SendingStopped(way="sms", reason="the provider fails"), now)
+        made.reins(SendingStopped(way="sms", reason="the provider fails"), now)
     if number == 44:
-        made.reins(e.SendingAllowed(way="sms", reason="it works again"), now)
+        made.reins(SendingAllowed(way="sms", reason="it works again"), now)
 
 
 def answers(made: Recording, number: int) -> None:

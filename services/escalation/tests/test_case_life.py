@@ -5,8 +5,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from doorstep.events import escalation as e
-from doorstep.events.values import Money
+from doorstep.events.escalation.cases import CaseAssessed, CaseAssigned, CaseOpened, CaseReevaluated, Change
+from doorstep.events.escalation.holds import HoldLifted, HoldPlaced, HoldRenewed, ReviewClosed, ReviewRequested
+from doorstep.events.escalation.loans import PaymentReversalRecorded
+from doorstep.events.escalation.overrides import OverrideApproved, OverrideRejected, OverrideRequested
+from doorstep.events.escalation.permits import ContactDenied, ContactPermitted, PermitCancelled
+from doorstep.events.escalation.preferences import BlockRecorded, BlockRemoved, ConsentRecorded, ConsentWithdrawn
+from doorstep.events.escalation.promises import PromiseBroken, PromiseKept, PromisePartlyKept
+from doorstep.events.values import Money, Way
 from doorstep.kernel.decider import Refused
 from escalation.domain.case.commands import (
     ApproveOverride,
@@ -57,7 +63,7 @@ def refused(case: Happened) -> set[str]:
 
 def test_a_hold_lasts_as_long_as_the_packs_say_and_names_the_rule() -> None:
     hold = opened().when(PlaceHold("h1", "bereavement"), at(2, "12:00")).events[0]
-    assert isinstance(hold, e.HoldPlaced)
+    assert isinstance(hold, HoldPlaced)
     assert hold.until == at(2, "12:00") + timedelta(days=60)
     assert hold.rule is not None
     assert hold.rule.startswith("house/")
@@ -65,16 +71,14 @@ def test_a_hold_lasts_as_long_as_the_packs_say_and_names_the_rule() -> None:
 
 def test_a_hold_of_its_own_length_and_scope_is_kept_as_the_person_said() -> None:
     command = PlaceHold("h1", "dispute", until=at(9), loans=("L2",), ways=("voice",), reason="disputes the second loan")
-    hold = opened().when(command, at(2, "12:00")).then_types(e.HoldPlaced).event
+    hold = opened().when(command, at(2, "12:00")).then_types(HoldPlaced).event
     assert (hold.until, hold.loans, hold.ways, hold.reason) == (at(9), ("L2",), ("voice",), "disputes the second loan")
 
 
 def test_a_hold_on_one_loan_leaves_the_others_to_be_collected() -> None:
     case = woken(told(overdue(1), overdue(1, loan="L2", amount="70"), now=at(2)))
-    case = case.when(PlaceHold("h1", "dispute", loans=("L1",)), at(2, "12:00")).then_types(
-        e.HoldPlaced, e.PermitCancelled
-    )
-    permit = woken(given_back(case, at(2, "12:00"))).then_types(e.ContactPermitted).event
+    case = case.when(PlaceHold("h1", "dispute", loans=("L1",)), at(2, "12:00")).then_types(HoldPlaced, PermitCancelled)
+    permit = woken(given_back(case, at(2, "12:00"))).then_types(ContactPermitted).event
     assert (permit.loan_ids, permit.amount) == (("L2",), Money(Decimal(70), "CNY"))
 
 
@@ -84,12 +88,12 @@ def test_when_every_loan_is_held_nothing_is_left_to_collect() -> None:
 
 
 def test_a_hold_on_calls_lets_messages_go_out() -> None:
-    case = opened().when(PlaceHold("h1", "dispute", ways=("voice",)), at(2, "12:00")).then_types(e.HoldPlaced)
-    assert woken(given_back(case, at(2, "12:00"))).then_types(e.ContactPermitted)
+    case = opened().when(PlaceHold("h1", "dispute", ways=("voice",)), at(2, "12:00")).then_types(HoldPlaced)
+    assert woken(given_back(case, at(2, "12:00"))).then_types(ContactPermitted)
 
 
 def test_a_hold_that_begins_later_stops_what_is_out_when_it_begins() -> None:
-    case: Given = sent(dpd=40).when(PlaceHold("h1", "dispute", starts=at(5, "09:00")), at(3)).then_types(e.HoldPlaced)
+    case: Given = sent(dpd=40).when(PlaceHold("h1", "dispute", starts=at(5, "09:00")), at(3)).then_types(HoldPlaced)
     case = until(case, at(5, "09:00"))
     assert wake_at(case.state) != at(5, "09:00")
     case = until(case.when(RecordFact(overdue(9, dpd=48)), at(10)), at(11))
@@ -99,7 +103,7 @@ def test_a_hold_that_begins_later_stops_what_is_out_when_it_begins() -> None:
 
 def test_a_hold_is_renewed_for_as_long_again_and_only_when_that_is_news() -> None:
     case = opened().when(PlaceHold("h1", "hardship"), at(2, "12:00"))
-    renewed = case.when(RenewHold("h1", "still without work"), at(20)).then_types(e.HoldRenewed)
+    renewed = case.when(RenewHold("h1", "still without work"), at(20)).then_types(HoldRenewed)
     assert renewed.event.until == at(50)
     renewed.when(RenewHold("h1", "still without work"), at(20)).then_nothing()
     with pytest.raises(Refused, match="its holds are: h1"):
@@ -108,11 +112,11 @@ def test_a_hold_is_renewed_for_as_long_again_and_only_when_that_is_news() -> Non
 
 def test_a_complaint_freezes_the_case_and_asks_for_a_review_that_alone_ends_it() -> None:
     case = opened().when(PlaceHold("c1", "complaint"), at(2, "12:00"))
-    case.then_types(e.HoldPlaced, e.ReviewRequested, e.PermitCancelled)
+    case.then_types(HoldPlaced, ReviewRequested, PermitCancelled)
     with pytest.raises(Refused, match="close review c1"):
         case.when(LiftHold("c1", "let us go on"), at(3))
     closed = case.when(CloseReview("c1", "rejected", "the call was within hours"), at(3))
-    closed.then_types(e.ReviewClosed, e.HoldLifted)
+    closed.then_types(ReviewClosed, HoldLifted)
     assert (closed.state.reviews, closed.state.holds) == ({}, {})
     with pytest.raises(Refused, match="no review c1"):
         closed.when(CloseReview("c1", "rejected", "again"), at(3))
@@ -122,9 +126,9 @@ def test_a_complaint_freezes_the_case_and_asks_for_a_review_that_alone_ends_it()
 
 
 def test_consent_to_other_hours_lets_a_message_out_at_night_where_the_pack_allows_it() -> None:
-    night = woken(told(overdue(1), now=at(2, "22:20"))).then_types(e.CaseOpened, e.ContactDenied)
+    night = woken(told(overdue(1), now=at(2, "22:20"))).then_types(CaseOpened, ContactDenied)
     consent = RecordConsent("n1", "hours", until=at(5))
-    agreed = night.when(consent, at(2, "22:40")).then_types(e.ConsentRecorded)
+    agreed = night.when(consent, at(2, "22:40")).then_types(ConsentRecorded)
     agreed.when(consent, at(2, "22:41")).then_nothing()
     assert "cn-quiet-hours" not in " ".join(refused_or_empty(woken(agreed)))
 
@@ -137,26 +141,24 @@ def refused_or_empty(case: Happened) -> set[str]:
 
 def test_a_consent_that_is_withdrawn_cancels_what_it_may_have_allowed() -> None:
     case = opened().when(RecordConsent("n1", "hours"), at(2, "11:00"))
-    withdrawn = case.when(WithdrawConsent("n1"), at(2, "12:00")).then_types(e.ConsentWithdrawn, e.PermitCancelled)
+    withdrawn = case.when(WithdrawConsent("n1"), at(2, "12:00")).then_types(ConsentWithdrawn, PermitCancelled)
     with pytest.raises(Refused, match="no consent n1"):
         withdrawn.when(WithdrawConsent("n1"), at(2, "12:01"))
 
 
 def test_inside_blocked_hours_nobody_is_contacted() -> None:
     block = RecordBlock("b1", opens=time(10), closes=time(12))
-    case = told(overdue(1), now=at(2)).when(block, at(2)).then_types(e.BlockRecorded)
+    case = told(overdue(1), now=at(2)).when(block, at(2)).then_types(BlockRecorded)
     case.when(block, at(2)).then_nothing()
-    denied = woken(case).then_types(e.CaseOpened, e.ContactDenied)
+    denied = woken(case).then_types(CaseOpened, ContactDenied)
     assert denied.events[-1].decision.earliest_next == at(2, "12:00")  # type: ignore[attr-defined]
-    freed = denied.when(RemoveBlock("b1"), at(2, "10:30")).then_types(e.BlockRemoved)
-    woken(freed).then_types(e.ContactPermitted)
+    freed = denied.when(RemoveBlock("b1"), at(2, "10:30")).then_types(BlockRemoved)
+    woken(freed).then_types(ContactPermitted)
 
 
 def test_a_blocked_way_is_not_used_at_all() -> None:
-    case = (
-        opened().when(RecordBlock("b1", ways=("sms",)), at(2, "12:00")).then_types(e.BlockRecorded, e.PermitCancelled)
-    )
-    denied = woken(given_back(case, at(2, "12:00"))).then_types(e.ContactDenied)
+    case = opened().when(RecordBlock("b1", ways=("sms",)), at(2, "12:00")).then_types(BlockRecorded, PermitCancelled)
+    denied = woken(given_back(case, at(2, "12:00"))).then_types(ContactDenied)
     assert denied.event.decision.earliest_next is None
 
 
@@ -177,22 +179,22 @@ def test_in_korea_28_hours_a_week_can_be_blocked_and_no_more() -> None:
 # -- another step than the strategy's
 
 
-def asked_for(way: e.Way = "voice") -> Happened:
+def asked_for(way: Way = "voice") -> Happened:
     """Olga wants a call before the next message is due."""
     return sent().when(RequestOverride("o1", way, "the borrower asked to be called", "olga"), at(3))
 
 
 def test_an_override_needs_a_second_person() -> None:
-    case = asked_for().then_types(e.OverrideRequested)
+    case = asked_for().then_types(OverrideRequested)
     with pytest.raises(Refused, match="a second person has to approve"):
         case.when(ApproveOverride("o1", "olga"), at(3))
-    woken(case.when(RecordFact(overdue(2)), at(3))).then_types(e.CaseAssessed)
+    woken(case.when(RecordFact(overdue(2)), at(3))).then_types(CaseAssessed)
 
 
 def test_approved_it_is_decided_at_the_next_assessment_and_said_with_both_persons() -> None:
-    case = asked_for().when(ApproveOverride("o1", "chen"), at(3)).then_types(e.OverrideApproved)
+    case = asked_for().when(ApproveOverride("o1", "chen"), at(3)).then_types(OverrideApproved)
     case.when(ApproveOverride("o1", "li"), at(3)).then_nothing()
-    permit = woken(case).then_types(e.ContactPermitted).event
+    permit = woken(case).then_types(ContactPermitted).event
     assert permit.channel == "voice"
     assert permit.decision.step == "override-voice"
     override = permit.decision.override
@@ -207,12 +209,12 @@ def test_an_override_is_used_once_and_not_heard_twice() -> None:
 
 def test_an_override_sets_the_strategy_aside_and_no_rule() -> None:
     case = asked_for().when(PlaceHold("h1", "dispute"), at(3)).when(ApproveOverride("o1", "chen"), at(3))
-    woken(case).then_types(e.ContactDenied)
+    woken(case).then_types(ContactDenied)
     assert case.state.overrides.keys() == {"o1"}
 
 
 def test_an_override_can_be_rejected_and_one_that_is_not_there_cannot() -> None:
-    case = asked_for().when(RejectOverride("o1", "chen", "not now"), at(3)).then_types(e.OverrideRejected)
+    case = asked_for().when(RejectOverride("o1", "chen", "not now"), at(3)).then_types(OverrideRejected)
     with pytest.raises(Refused, match="no override o1 waits"):
         case.when(ApproveOverride("o1", "chen"), at(3))
 
@@ -223,10 +225,10 @@ def test_a_case_that_is_not_open_has_no_step_to_override() -> None:
 
 
 def test_a_case_is_assigned_to_an_agency_and_its_permits_say_so() -> None:
-    case = told(overdue(1), now=at(2)).when(Assign("harbour", "out of capacity"), at(2)).then_types(e.CaseAssigned)
+    case = told(overdue(1), now=at(2)).when(Assign("harbour", "out of capacity"), at(2)).then_types(CaseAssigned)
     case.when(Assign("harbour", "again"), at(2)).then_nothing()
     permit = woken(case).events[-1]
-    assert isinstance(permit, e.ContactPermitted)
+    assert isinstance(permit, ContactPermitted)
     assert permit.agency == "harbour"
     assert case.when(Assign(None, "back in house"), at(3)).state.agency is None
 
@@ -248,31 +250,31 @@ def judged(case: Given, left: str) -> Happened:
 
 def test_a_promise_of_a_part_is_kept_when_that_part_came_in() -> None:
     kept = judged(promised("1000").when(RecordFact(paid(4, amount="1000")), at(4)), "5000")
-    assert isinstance(kept.events[0], e.PromiseKept)
+    assert isinstance(kept.events[0], PromiseKept)
     assert (kept.state.kept, kept.state.broken) == (1, 0)
 
 
 def test_less_than_promised_keeps_it_partly() -> None:
     partly = judged(promised("1000").when(RecordFact(paid(4, amount="400")), at(4)), "5600")
-    assert partly.events[0] == e.PromisePartlyKept(promise_id="p1", paid=Money(Decimal(400), "CNY"))
+    assert partly.events[0] == PromisePartlyKept(promise_id="p1", paid=Money(Decimal(400), "CNY"))
     assert (partly.state.partly_kept, partly.state.broken) == (1, 0)
 
 
 def test_where_the_bank_tells_of_no_payments_its_books_tell() -> None:
-    assert isinstance(judged(promised("1000"), "5000").events[0], e.PromiseKept)
-    assert isinstance(judged(promised("1000"), "5999").events[0], e.PromisePartlyKept)
-    assert isinstance(judged(promised("1000"), "6000").events[0], e.PromiseBroken)
+    assert isinstance(judged(promised("1000"), "5000").events[0], PromiseKept)
+    assert isinstance(judged(promised("1000"), "5999").events[0], PromisePartlyKept)
+    assert isinstance(judged(promised("1000"), "6000").events[0], PromiseBroken)
 
 
 def test_money_in_another_currency_keeps_no_promise() -> None:
     case = promised("1000").when(RecordFact(paid(4, amount="1000", currency="USD")), at(4))
-    assert isinstance(judged(case, "6000").events[0], e.PromiseBroken)
+    assert isinstance(judged(case, "6000").events[0], PromiseBroken)
 
 
 def test_a_payment_that_was_taken_back_keeps_no_promise() -> None:
     case = promised("1000").when(RecordFact(paid(4, fact_id="pay", amount="1000")), at(4))
     case = case.when(RecordFact(reversal(6, "pay")), at(6))
-    assert isinstance(judged(case, "6000").events[0], e.PromiseBroken)
+    assert isinstance(judged(case, "6000").events[0], PromiseBroken)
 
 
 # -- what the bank says late, or takes back
@@ -281,12 +283,12 @@ def test_a_payment_that_was_taken_back_keeps_no_promise() -> None:
 def test_a_reversal_ends_the_waiting_for_a_snapshot_and_says_what_changed() -> None:
     case = sent().when(RecordFact(paid(2, fact_id="pay")), at(2, "11:00"))
     assert case.state.payment_pending()
-    case = case.when(RecordFact(reversal(4, "pay")), at(4)).then_types(e.PaymentReversalRecorded, e.CaseReevaluated)
+    case = case.when(RecordFact(reversal(4, "pay")), at(4)).then_types(PaymentReversalRecorded, CaseReevaluated)
     assert not case.state.payment_pending()
     said = case.events[-1]
-    assert isinstance(said, e.CaseReevaluated)
+    assert isinstance(said, CaseReevaluated)
     assert (said.cause, said.effective) == ("reversal", day(2))
-    assert said.changes == (e.Change("payment-pending", "yes", "no"),)
+    assert said.changes == (Change("payment-pending", "yes", "no"),)
     assert len(said.decisions) == 1
     case.when(RecordFact(reversal(4, "pay")), at(4)).then_nothing()
 
@@ -305,8 +307,8 @@ def test_after_a_reversal_the_case_opens_again_and_says_why() -> None:
     case = woken(case.when(RecordFact(reversal(4, "pay")), at(5)))
     assert not case.state.open
     opened_again = woken(case.when(RecordFact(overdue(5)), at(6))).events[0]
-    assert opened_again == e.CaseOpened(episode=2, business_date=day(5), after_reversal=True)
-    assert opened().events[0] == e.CaseOpened(episode=1, business_date=day(1))
+    assert opened_again == CaseOpened(episode=2, business_date=day(5), after_reversal=True)
+    assert opened().events[0] == CaseOpened(episode=1, business_date=day(1))
 
 
 # -- notices a jurisdiction asks for, of each debt

@@ -11,7 +11,11 @@ import msgspec
 import pytest
 from doorstep.app.embedded import Secrets
 from doorstep.bus.postgres import PostgresBus
-from doorstep.events import escalation as e
+from doorstep.events.escalation.loans import LoanOverdueRecorded
+from doorstep.events.escalation.outcomes import ContactOutcomeRecorded, Outcome, VisitOutcomeRecorded
+from doorstep.events.escalation.permits import ContactPermitted, VisitPermitted
+from doorstep.events.escalation.tenants import RampSet, ShadowSet
+from doorstep.events.kernel import SendingAllowed, SendingStopped
 from doorstep.events.values import Sealed
 from doorstep.infra import database
 from doorstep.infra.clock import SimulatedClock
@@ -36,16 +40,16 @@ CASE_1 = StreamId("case", "case-1", "case-1", "acme")
 TENANT = tenant.tenant_stream("acme")
 
 
-def permitted() -> e.ContactPermitted:
+def permitted() -> ContactPermitted:
     """The first contact of a case, by SMS at 10:15 of day 2."""
     event = woken(told(overdue(1), now=at(2))).events[-1]
-    assert isinstance(event, e.ContactPermitted)
+    assert isinstance(event, ContactPermitted)
     return event
 
 
-def outcome(said: e.Outcome, clock: str = "11:00") -> e.ContactOutcomeRecorded:
+def outcome(said: Outcome, clock: str = "11:00") -> ContactOutcomeRecorded:
     """What became of it."""
-    return e.ContactOutcomeRecorded(
+    return ContactOutcomeRecorded(
         permit_id=permitted().permit_id, channel="sms", outcome=said, at=at(2, clock), phone_token="phone"
     )
 
@@ -105,12 +109,12 @@ def test_one_that_was_given_back_counts_nowhere() -> None:
 
 def test_the_notice_of_a_visit_counts_as_a_message() -> None:
     visit = msgspec.structs.replace(permitted_visit(), phone_token="phone")
-    noticed = e.VisitOutcomeRecorded(permit_id=visit.permit_id, outcome="noticed", at=at(20), phone_token="phone")
+    noticed = VisitOutcomeRecorded(permit_id=visit.permit_id, outcome="noticed", at=at(20), phone_token="phone")
     place = tallied("number/acme/phone", visit, noticed)
     assert [reach.way for reach in place.reached.values()] == ["visit", "sms"]
 
 
-def permitted_visit() -> e.VisitPermitted:
+def permitted_visit() -> VisitPermitted:
     """Of a case far overdue."""
     from tests.support.escalation import until
 
@@ -118,7 +122,7 @@ def permitted_visit() -> e.VisitPermitted:
     found = [permit for permit in case.state.ledger if permit.way == "visit"]
     assert found
     decision: Any = permitted().decision
-    return e.VisitPermitted(
+    return VisitPermitted(
         permit_id=found[0].permit_id, decision=decision, loan_ids=("L1",), amount=permitted().amount, language="zh-CN",
         windows=permitted().windows, valid_until=at(30), minimum_staff=2, notice_hours=24,
         personal=Sealed("case-1", b"c", b"b"),
@@ -128,11 +132,11 @@ def permitted_visit() -> e.VisitPermitted:
 def test_a_tenant_s_reins_are_what_it_set_last() -> None:
     reins = tallied(
         "reins/acme",
-        e.ShadowSet(on=True, reason="trial"),
-        e.RampSet(first_contacts_a_day=9, reason="slowly"),
-        e.SendingStopped(way="sms", reason="wrong text"),
-        e.SendingStopped(way=None, reason="everything"),
-        e.SendingAllowed(way="sms", reason="mended"),
+        ShadowSet(on=True, reason="trial"),
+        RampSet(first_contacts_a_day=9, reason="slowly"),
+        SendingStopped(way="sms", reason="wrong text"),
+        SendingStopped(way=None, reason="everything"),
+        SendingAllowed(way="sms", reason="mended"),
         stream=TENANT,
     )
     assert reins == Reins(shadow=True, ramp=9, stopped=("*",))
@@ -177,7 +181,7 @@ async def borrowers(running: Running, count: int, **shared: Any) -> None:
         await running.execute(Routed(case_stream(f"case-{number}", "acme"), RecordFact(own_key(fact, number))))
 
 
-def own_key(fact: e.LoanOverdueRecorded, number: int) -> e.LoanOverdueRecorded:
+def own_key(fact: LoanOverdueRecorded, number: int) -> LoanOverdueRecorded:
     """Sealed under the key of its own case."""
     return msgspec.structs.replace(fact, personal=Sealed(f"case-{number}", b"commitment", b"box"))
 

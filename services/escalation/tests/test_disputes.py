@@ -10,8 +10,16 @@ from typing import Any
 
 import httpx
 import pytest
-from doorstep.events import escalation as e
 from doorstep.events.envelope import decode
+from doorstep.events.escalation.disputes import (
+    DisputeAnswered,
+    DisputeAttached,
+    DisputeClosed,
+    DisputeOpened,
+    DisputeOverdue,
+)
+from doorstep.events.escalation.holds import HoldLifted, HoldPlaced
+from doorstep.events.escalation.permits import ContactDenied, ContactPermitted, PermitCancelled
 from doorstep.events.registry import decode_event
 from doorstep.events.values import Sealed
 from doorstep.infra.access import Access, Issuer, Role
@@ -50,7 +58,7 @@ def _base64(content: bytes) -> str:
 
 
 BILL = AttachToDispute(
-    e.DisputeAttached(dispute_id="d1", attachment_id="bill", by="chen", media_type="image/png", size=3, token="t")
+    DisputeAttached(dispute_id="d1", attachment_id="bill", by="chen", media_type="image/png", size=3, token="t")
 )
 
 
@@ -74,12 +82,12 @@ def given_back(case: Happened) -> Happened:
     return case.when(RecordContactOutcome(case.state.ledger[-1].permit_id, "not-sent", NOON), NOON)
 
 
-def said(case: Given, end: datetime) -> list[e.DisputeOverdue]:
+def said(case: Given, end: datetime) -> list[DisputeOverdue]:
     """What every timer up to `end` says of deadlines."""
-    found: list[e.DisputeOverdue] = []
+    found: list[DisputeOverdue] = []
     while (due := wake_at(case.state)) is not None and due <= end:
         case = woken(case)
-        found += [event for event in case.events if isinstance(event, e.DisputeOverdue)]
+        found += [event for event in case.events if isinstance(event, DisputeOverdue)]
     return found
 
 
@@ -88,20 +96,20 @@ def said(case: Given, end: datetime) -> list[e.DisputeOverdue]:
 
 def test_opening_a_dispute_sets_its_deadlines_places_its_hold_and_cancels_what_has_not_left() -> None:
     opened, placed, cancelled = disputed().events
-    assert opened == e.DisputeOpened(
+    assert opened == DisputeOpened(
         dispute_id="d1",
         about="amount",
         answer_by=NOON + timedelta(days=15),
         close_by=NOON + timedelta(days=60),
         opened_by="chen",
     )
-    assert placed == e.HoldPlaced(hold_id="d1", kind="dispute")
-    assert isinstance(cancelled, e.PermitCancelled)
+    assert placed == HoldPlaced(hold_id="d1", kind="dispute")
+    assert isinstance(cancelled, PermitCancelled)
 
 
 def test_deadlines_of_its_own_are_kept() -> None:
     opened = disputed(replace(OPEN, answer_by=at(4), close_by=at(9))).events[0]
-    assert isinstance(opened, e.DisputeOpened)
+    assert isinstance(opened, DisputeOpened)
     assert (opened.answer_by, opened.close_by) == (at(4), at(9))
 
 
@@ -147,14 +155,14 @@ def test_no_pack_thaws_it() -> None:
     """Where no pack says a word of disputes, the guard still does."""
     silent = advised_by(Policy(Terms(stale_after_days=366, packs=()), {}, PATIENT.strategy))
     case = woken(given_back(woken(told(overdue(1), now=at(2), decider=silent)).when(OPEN, NOON)))
-    denied = case.then_types(e.ContactDenied).event
+    denied = case.then_types(ContactDenied).event
     assert [one.rule for one in denied.decision.verdicts if one.refuses()] == ["no-dispute-open"]
 
 
 def test_a_dispute_about_one_loan_leaves_the_others_to_be_collected() -> None:
     case = woken(told(overdue(1), overdue(1, loan="L2", amount="70"), now=at(2)))
     case = case.when(replace(OPEN, loans=("L1",)), NOON)
-    permit = woken(given_back(case)).then_types(e.ContactPermitted).event
+    permit = woken(given_back(case)).then_types(ContactPermitted).event
     assert (permit.loan_ids, permit.amount.amount) == (("L2",), 70)
 
 
@@ -171,8 +179,8 @@ def test_a_cure_does_not_end_it() -> None:
 
 
 def test_a_hold_of_before_there_were_disputes_is_lifted_as_before() -> None:
-    old = permitted().when(PlaceHold("h1", "dispute"), NOON).then_types(e.HoldPlaced, e.PermitCancelled)
-    old.when(LiftHold("h1", "settled"), at(3)).then_types(e.HoldLifted)
+    old = permitted().when(PlaceHold("h1", "dispute"), NOON).then_types(HoldPlaced, PermitCancelled)
+    old.when(LiftHold("h1", "settled"), at(3)).then_types(HoldLifted)
 
 
 # -- attaching
@@ -195,13 +203,13 @@ def test_nothing_is_attached_to_a_dispute_that_is_closed_or_not_there() -> None:
 
 
 def test_an_answer_in_time_is_not_late_and_counts_once() -> None:
-    case = answered().then_types(e.DisputeAnswered)
+    case = answered().then_types(DisputeAnswered)
     assert not case.event.late
     case.when(ANSWER, at(6)).then_nothing()
 
 
 def test_a_second_answer_is_kept_beside_the_first_and_is_never_late() -> None:
-    case = answered().when(replace(ANSWER, answer_id="a2"), at(40)).then_types(e.DisputeAnswered)
+    case = answered().when(replace(ANSWER, answer_id="a2"), at(40)).then_types(DisputeAnswered)
     assert not case.event.late
 
 
@@ -217,8 +225,8 @@ def test_no_answer_is_given_to_a_dispute_that_is_closed_or_not_there() -> None:
 
 def test_each_deadline_that_passes_is_said_once_at_its_instant() -> None:
     assert said(disputed(), at(200)) == [
-        e.DisputeOverdue(dispute_id="d1", deadline="answer", was_due=NOON + timedelta(days=15)),
-        e.DisputeOverdue(dispute_id="d1", deadline="close", was_due=NOON + timedelta(days=60)),
+        DisputeOverdue(dispute_id="d1", deadline="answer", was_due=NOON + timedelta(days=15)),
+        DisputeOverdue(dispute_id="d1", deadline="close", was_due=NOON + timedelta(days=60)),
     ]
 
 
@@ -228,9 +236,9 @@ def test_a_deadline_that_was_kept_is_not_missed() -> None:
 
 
 def test_whoever_is_late_before_the_timer_comes_is_late_all_the_same() -> None:
-    case = disputed().when(ANSWER, at(20)).then_types(e.DisputeOverdue, e.DisputeAnswered)
+    case = disputed().when(ANSWER, at(20)).then_types(DisputeOverdue, DisputeAnswered)
     assert case.events[-1].late  # type: ignore[attr-defined]
-    case = case.when(CLOSE, at(70)).then_types(e.DisputeOverdue, e.DisputeClosed, e.HoldLifted)
+    case = case.when(CLOSE, at(70)).then_types(DisputeOverdue, DisputeClosed, HoldLifted)
     assert case.events[1].late  # type: ignore[attr-defined]
     assert said(case, at(200)) == []
 
@@ -239,16 +247,16 @@ def test_whoever_is_late_before_the_timer_comes_is_late_all_the_same() -> None:
 
 
 def test_closing_says_what_came_of_it_and_lifts_the_hold() -> None:
-    case = answered().when(CLOSE, at(6)).then_types(e.DisputeClosed, e.HoldLifted)
+    case = answered().when(CLOSE, at(6)).then_types(DisputeClosed, HoldLifted)
     assert (case.state.holds, case.state.open_disputes()) == ({}, {})
     case.when(CLOSE, at(7)).then_nothing()
-    assert woken(given_back(case)).then_types(e.ContactPermitted)
+    assert woken(given_back(case)).then_types(ContactPermitted)
 
 
 def test_before_the_borrower_was_answered_only_a_dispute_taken_back_is_closed() -> None:
     with pytest.raises(Refused, match="answer dispute d1, then close it"):
         disputed().when(CLOSE, at(3))
-    disputed().when(replace(CLOSE, outcome="withdrawn"), at(3)).then_types(e.DisputeClosed, e.HoldLifted)
+    disputed().when(replace(CLOSE, outcome="withdrawn"), at(3)).then_types(DisputeClosed, HoldLifted)
 
 
 def test_what_came_of_it_stands() -> None:
@@ -336,8 +344,8 @@ async def test_what_was_said_and_attached_travels_under_seal_alone(desk: Desk) -
     bill: dict[str, Any] = {"attachment_id": "b", "media_type": "image/png", "content": _base64(b"the bill")}
     await desk.post(DISPUTES + "/d1/attachments", **bill, name="王小明.png")
     events = await desk.events()
-    (opened,) = [one for one in events if isinstance(one, e.DisputeOpened)]
-    (attached,) = [one for one in events if isinstance(one, e.DisputeAttached)]
+    (opened,) = [one for one in events if isinstance(one, DisputeOpened)]
+    (attached,) = [one for one in events if isinstance(one, DisputeAttached)]
     vault = desk.running.vault
     sealed = [one for one in (opened.text, attached.name, attached.content) if one is not None]
     assert await vault.open(sealed) == [
@@ -411,4 +419,4 @@ async def test_a_missed_deadline_is_said_by_the_timer_alone(desk: Desk) -> None:
     for number in (17, 18):
         desk.running.clock.jump(at(number, "10:00"))
         await desk.running.timers.turn()
-    assert [one.deadline for one in await desk.events() if isinstance(one, e.DisputeOverdue)] == ["answer"]
+    assert [one.deadline for one in await desk.events() if isinstance(one, DisputeOverdue)] == ["answer"]

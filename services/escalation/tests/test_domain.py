@@ -6,7 +6,19 @@ from typing import Any
 
 import msgspec
 import pytest
-from doorstep.events import escalation as e
+from doorstep.events.escalation.cases import CaseAssessed, CaseCured, CaseOpened
+from doorstep.events.escalation.holds import HoldLifted, HoldPlaced
+from doorstep.events.escalation.loans import LoanCureRecorded, LoanOverdueRecorded, PaymentRecorded
+from doorstep.events.escalation.outcomes import ContactOutcomeRecorded, VisitOutcomeRecorded
+from doorstep.events.escalation.permits import (
+    ContactDenied,
+    ContactPermitted,
+    PermitCancelled,
+    VisitDenied,
+    VisitPermitted,
+)
+from doorstep.events.escalation.promises import PromiseBroken, PromiseKept, PromiseRecorded
+from doorstep.events.kernel import SendingResumed, SendingSuspended
 from doorstep.events.values import Money
 from doorstep.kernel.decider import Refused, Wake
 from escalation.domain.case.commands import (
@@ -85,7 +97,7 @@ def test_a_repeated_fact_is_ignored() -> None:
 
 def test_another_source_may_use_the_same_id() -> None:
     other = overdue(1, source="/bank/other")
-    told(overdue(1), now=at(2)).when(RecordFact(other), at(2)).then_types(e.LoanOverdueRecorded)
+    told(overdue(1), now=at(2)).when(RecordFact(other), at(2)).then_types(LoanOverdueRecorded)
 
 
 def test_a_late_fact_is_kept_and_does_not_change_the_loan() -> None:
@@ -109,44 +121,44 @@ def test_of_one_business_date_what_the_bank_said_last_holds() -> None:
 
 
 def test_an_overdue_loan_opens_the_case_and_permits_a_contact() -> None:
-    case = opened().then_types(e.CaseOpened, e.ContactPermitted)
+    case = opened().then_types(CaseOpened, ContactPermitted)
     first, permit = case.events
-    assert first == e.CaseOpened(episode=1, business_date=day(1))
-    assert isinstance(permit, e.ContactPermitted)
+    assert first == CaseOpened(episode=1, business_date=day(1))
+    assert isinstance(permit, ContactPermitted)
     assert (permit.channel, permit.purpose, permit.amount) == ("sms", "reminder", Money(Decimal(6000), "CNY"))
     assert (permit.valid_until, permit.assess_at) == (at(2, "22:00"), at(9, "10:15"))
     assert all(verdict.allowed and verdict.detail and verdict.detail_zh for verdict in permit.decision.verdicts)
 
 
 def test_nothing_is_sent_for_an_amount_of_zero() -> None:
-    case = opened(amount="0").then_types(e.CaseOpened, e.CaseAssessed)
+    case = opened(amount="0").then_types(CaseOpened, CaseAssessed)
     assert last(case).reason == "nothing-owed"
     assert wake_at(case.state) is None
 
 
 def test_an_amount_that_falls_to_zero_cancels_the_permit() -> None:
     case = opened().when(RecordFact(overdue(2, amount="0")), at(2, "11:00"))
-    case.then_types(e.LoanOverdueRecorded, e.PermitCancelled)
+    case.then_types(LoanOverdueRecorded, PermitCancelled)
 
 
 def test_the_permit_names_the_loans_its_amount_is_about() -> None:
     facts = [overdue(1), overdue(1, loan="L2", amount="1"), overdue(1, loan="L3", amount="0")]
     permit = woken(told(*facts, overdue(1, loan="L4", currency="USD"), now=at(2))).events[-1]
-    assert isinstance(permit, e.ContactPermitted)
+    assert isinstance(permit, ContactPermitted)
     assert (permit.loan_ids, permit.amount) == (("L1", "L2"), Money(Decimal(6001), "CNY"))
 
 
 def test_a_cure_cancels_at_once_and_closes_at_the_next_assessment() -> None:
-    case = opened().when(RecordFact(cured(2)), at(3)).then_types(e.LoanCureRecorded, e.PermitCancelled)
+    case = opened().when(RecordFact(cured(2)), at(3)).then_types(LoanCureRecorded, PermitCancelled)
     assert last(case).reason == "cure"
-    closed = woken(case).then_types(e.CaseCured, e.CaseAssessed)
+    closed = woken(case).then_types(CaseCured, CaseAssessed)
     assert wake_at(closed.state) is None
 
 
 def test_a_repeated_cure_is_ignored_and_another_one_cancels_no_second_time() -> None:
     case = opened().when(RecordFact(cured(2)), at(3))
     case.when(RecordFact(cured(2)), at(3)).then_nothing()
-    case.when(RecordFact(cured(3)), at(4)).then_types(e.LoanCureRecorded)
+    case.when(RecordFact(cured(3)), at(4)).then_types(LoanCureRecorded)
 
 
 def test_a_cure_of_a_loan_nobody_knows_opens_nothing() -> None:
@@ -156,16 +168,16 @@ def test_a_cure_of_a_loan_nobody_knows_opens_nothing() -> None:
 
 def test_the_cure_of_one_of_two_loans_cancels_the_permit_of_both_but_cures_nothing() -> None:
     case = woken(told(overdue(1), overdue(1, loan="L2"), now=at(2)))
-    case = case.when(RecordFact(cured(2)), at(2, "11:00")).then_types(e.LoanCureRecorded, e.PermitCancelled)
+    case = case.when(RecordFact(cured(2)), at(2, "11:00")).then_types(LoanCureRecorded, PermitCancelled)
     again = woken(woken(case).when(contact(case, "not-sent"), at(2, "12:00")))
-    assert isinstance(again.event, e.ContactPermitted)
+    assert isinstance(again.event, ContactPermitted)
     assert again.event.loan_ids == ("L2",)
 
 
 def test_a_case_opens_again_as_the_next_episode_and_its_ledger_goes_on() -> None:
     case = opened()
     case = woken(case.when(contact(case, "sent"), at(2, "11:00")).when(RecordFact(cured(2)), at(3)))
-    case = woken(case.when(RecordFact(overdue(3)), at(4))).then_types(e.CaseOpened, e.CaseAssessed)
+    case = woken(case.when(RecordFact(overdue(3)), at(4))).then_types(CaseOpened, CaseAssessed)
     assert (case.state.episode, case.state.unanswered(), len(case.state.ledger)) == (2, 0, 1)
 
 
@@ -175,25 +187,25 @@ def test_a_cure_and_a_relapse_between_two_assessments_are_no_new_episode() -> No
 
 
 def test_a_payment_cancels_and_no_contact_is_permitted_until_the_next_snapshot() -> None:
-    case = opened().when(RecordFact(paid(2)), at(2, "11:00")).then_types(e.PaymentRecorded, e.PermitCancelled)
-    case = woken(case.when(contact(case, "not-sent"), at(2, "11:05"))).then_types(e.ContactDenied)
+    case = opened().when(RecordFact(paid(2)), at(2, "11:00")).then_types(PaymentRecorded, PermitCancelled)
+    case = woken(case.when(contact(case, "not-sent"), at(2, "11:05"))).then_types(ContactDenied)
     assert refused(case) == {"no-payment-pending"}
-    woken(case.when(RecordFact(overdue(2, amount="20")), at(3))).then_types(e.ContactPermitted)
+    woken(case.when(RecordFact(overdue(2, amount="20")), at(3))).then_types(ContactPermitted)
 
 
 def test_a_repeated_payment_is_ignored_and_another_one_cancels_no_second_time() -> None:
     case = opened().when(RecordFact(paid(2)), at(2, "11:00"))
     case.when(RecordFact(paid(2)), at(2, "11:01")).then_nothing()
-    case.when(RecordFact(paid(2, fact_id="another")), at(2, "11:01")).then_types(e.PaymentRecorded)
+    case.when(RecordFact(paid(2, fact_id="another")), at(2, "11:01")).then_types(PaymentRecorded)
 
 
 def test_a_payment_that_the_snapshot_has_taken_in_changes_nothing() -> None:
-    case = opened().when(RecordFact(paid(1)), at(2, "11:00")).then_types(e.PaymentRecorded)
+    case = opened().when(RecordFact(paid(1)), at(2, "11:00")).then_types(PaymentRecorded)
     assert not case.state.payment_pending()
 
 
 def test_a_payment_on_a_loan_that_is_not_overdue_does_not_stop_the_others_for_ever() -> None:
-    case = opened().when(RecordFact(paid(2, loan="healthy")), at(2, "11:00")).then_types(e.PaymentRecorded)
+    case = opened().when(RecordFact(paid(2, loan="healthy")), at(2, "11:00")).then_types(PaymentRecorded)
     assert not case.state.payment_pending()
 
 
@@ -207,7 +219,7 @@ def test_a_payment_that_comes_before_its_loan_counts() -> None:
 
 def test_an_outcome_is_recorded_and_ignored_when_repeated() -> None:
     case = opened()
-    sent = case.when(contact(case, "sent"), at(2, "11:00")).then_types(e.ContactOutcomeRecorded)
+    sent = case.when(contact(case, "sent"), at(2, "11:00")).then_types(ContactOutcomeRecorded)
     sent.when(contact(case, "sent"), at(2, "11:01")).then_nothing()
 
 
@@ -225,13 +237,13 @@ def test_an_older_outcome_says_nothing_new() -> None:
     case = opened()
     case = case.when(contact(case, "delivered"), at(2, "11:00"))
     case.when(contact(case, "not-sent"), at(2, "11:01")).then_nothing()
-    case.when(contact(case, "answered"), at(2, "11:01")).then_types(e.ContactOutcomeRecorded)
+    case.when(contact(case, "answered"), at(2, "11:01")).then_types(ContactOutcomeRecorded)
 
 
 def test_a_sending_that_a_receipt_overtook_still_tells_when() -> None:
     case = opened()
     case = case.when(contact(case, "delivered"), at(2, "11:00"))
-    sent = case.when(contact(case, "sent"), at(2, "11:01")).then_types(e.ContactOutcomeRecorded)
+    sent = case.when(contact(case, "sent"), at(2, "11:01")).then_types(ContactOutcomeRecorded)
     assert (last_permit(sent).outcome, last_permit(sent).went_at) == ("delivered", at(2, "11:00"))
     sent.when(contact(case, "sent"), at(2, "11:02")).then_nothing()
 
@@ -260,7 +272,7 @@ def test_only_not_sent_gives_the_permit_back_and_the_step_is_done_again() -> Non
     case = opened()
     case = case.when(contact(case, "not-sent"), at(2, "12:00"))
     assert [permit.counts() for permit in case.state.ledger] == [False]
-    woken(case).then_types(e.ContactPermitted)
+    woken(case).then_types(ContactPermitted)
 
 
 def test_an_expired_permit_that_nobody_accounts_for_stays_in_the_ledger() -> None:
@@ -279,7 +291,7 @@ def until_open(case: Happened, on: int) -> Happened:
 def test_an_outcome_after_the_cancellation_is_recorded_too() -> None:
     case = opened().when(RecordFact(cured(2)), at(3))
     assert case.state.ledger[-1].cancelled
-    case.when(contact(case, "sent"), at(3)).then_types(e.ContactOutcomeRecorded)
+    case.when(contact(case, "sent"), at(3)).then_types(ContactOutcomeRecorded)
 
 
 # -- what became of a visit
@@ -287,7 +299,7 @@ def test_an_outcome_after_the_cancellation_is_recorded_too() -> None:
 
 def test_a_visit_is_permitted_when_three_contacts_went_unanswered() -> None:
     assert before_visit().state.unanswered() == 3
-    permit = visiting().then_types(e.VisitPermitted).event
+    permit = visiting().then_types(VisitPermitted).event
     assert (permit.minimum_staff, permit.notice_hours, permit.loan_ids) == (2, 24, ("L1",))
 
 
@@ -297,7 +309,7 @@ def test_a_visit_s_own_notice_counts_for_its_caps() -> None:
     week = [at(15), at(16)]
     lines = [msgspec.structs.replace(case.state.ledger[-1], permit_id=f"p{n}", at=on) for n, on in enumerate(week)]
     crowded = msgspec.structs.replace(case.state, ledger=(*case.state.ledger[:-1], *lines))
-    denied = woken(Given(CASE, crowded).when(RecordFact(overdue(17, dpd=86)), at(18))).then_types(e.VisitDenied)
+    denied = woken(Given(CASE, crowded).when(RecordFact(overdue(17, dpd=86)), at(18))).then_types(VisitDenied)
     assert refused(denied) == {"contacts-a-week"}
 
 
@@ -305,7 +317,7 @@ def test_a_visit_s_own_notice_counts_for_its_caps() -> None:
 def test_a_visit_is_noticed_started_and_ended(ending: str) -> None:
     case: Given = visiting()
     for outcome in ("noticed", "started", ending):
-        happened = case.when(visit(case, outcome), at(20)).then_types(e.VisitOutcomeRecorded)
+        happened = case.when(visit(case, outcome), at(20)).then_types(VisitOutcomeRecorded)
         happened.when(visit(case, outcome), at(20)).then_nothing()
         case = happened
     assert not last_permit(case).open()
@@ -335,13 +347,13 @@ def test_the_next_visit_waits_thirty_one_days() -> None:
     case = until(case.when(visit(case, "failed"), at(20)), at(50))
     assert case.state.unanswered() >= 3
     assert [permit.kind for permit in case.state.ledger].count("visit") == 1
-    assert woken(until(case, at(51)).when(RecordFact(overdue(50, dpd=119)), at(51))).then_types(e.VisitPermitted)
+    assert woken(until(case, at(51)).when(RecordFact(overdue(50, dpd=119)), at(51))).then_types(VisitPermitted)
 
 
 def test_a_visit_not_made_is_given_back_and_not_permitted_again_at_once() -> None:
     case = visiting()
     case = woken(case.when(visit(case, "not-made"), at(20)))
-    assert not isinstance(case.event, e.VisitPermitted)
+    assert not isinstance(case.event, VisitPermitted)
     assert case.state.last_visit is None
     kinds = [permit.kind for permit in until(case, at(31)).state.ledger if permit.counts()]
     assert kinds.count("visit") == 1
@@ -355,14 +367,14 @@ def test_while_a_visit_is_out_no_contact_is_permitted() -> None:
 def test_a_started_visit_is_not_cancelled_any_more() -> None:
     case = visiting()
     case = case.when(visit(case, "started"), at(20)).when(RecordFact(cured(20)), at(20))
-    case.then_types(e.LoanCureRecorded)
-    case.when(visit(case, "completed"), at(20)).then_types(e.VisitOutcomeRecorded)
+    case.then_types(LoanCureRecorded)
+    case.when(visit(case, "completed"), at(20)).then_types(VisitOutcomeRecorded)
 
 
 def test_a_noticed_visit_is_cancelled_by_a_payment() -> None:
     case = visiting()
     case = case.when(visit(case, "noticed"), at(19)).when(RecordFact(paid(20)), at(20))
-    assert [type(event) for event in case.events] == [e.PaymentRecorded, e.PermitCancelled]
+    assert [type(event) for event in case.events] == [PaymentRecorded, PermitCancelled]
     assert last(case).kind == "visit"
 
 
@@ -374,7 +386,7 @@ PROMISE = RecordPromise("p1", day(5), Decimal(100))
 
 def test_a_promise_is_recorded_with_the_end_of_its_grace_and_ignored_when_repeated() -> None:
     case = opened().when(PROMISE, at(2, "12:00"))
-    assert case.event == e.PromiseRecorded(
+    assert case.event == PromiseRecorded(
         promise_id="p1",
         due=day(5),
         check_at=at(7, "08:00"),
@@ -393,7 +405,7 @@ def test_a_promise_to_a_case_nobody_knows_is_ignored() -> None:
 @pytest.mark.parametrize("due", [day(62 + 1), date.max])
 def test_a_promise_beyond_sixty_days_is_none(due: date) -> None:
     opened().when(RecordPromise("p1", due, None), at(2, "12:00")).then_nothing()
-    opened().when(RecordPromise("p1", day(62), None), at(2, "12:00")).then_types(e.PromiseRecorded)
+    opened().when(RecordPromise("p1", day(62), None), at(2, "12:00")).then_types(PromiseRecorded)
 
 
 def promised(**more: Any) -> Given:
@@ -411,13 +423,13 @@ def test_while_it_runs_no_contact_is_permitted() -> None:
 
 def test_a_promise_is_kept_when_the_case_is_cured_while_it_runs() -> None:
     case = woken(promised().when(RecordFact(cured(5)), at(6)))
-    case.then_types(e.CaseCured, e.PromiseKept, e.CaseAssessed)
+    case.then_types(CaseCured, PromiseKept, CaseAssessed)
     assert (case.state.promises, wake_at(case.state), case.state.kept) == ({}, None, 1)
 
 
 def test_a_promise_is_broken_after_its_grace_and_the_borrower_is_told_once() -> None:
     case = until(promised().when(RecordFact(overdue(6)), at(7, "06:00")), at(7, "07:00"))
-    broken = woken(case).then_types(e.PromiseBroken, e.ContactPermitted)
+    broken = woken(case).then_types(PromiseBroken, ContactPermitted)
     assert last(broken).purpose == "promise-broken"
     assert (broken.state.promise_broken, broken.state.broken) == (False, 1)
 
@@ -431,14 +443,14 @@ def test_the_word_about_a_broken_promise_that_was_not_sent_is_still_to_be_said()
 def test_a_promise_is_not_broken_before_the_bank_has_told_of_its_day() -> None:
     case = until(promised(), at(9))
     assert case.state.promises.keys() == {"p1"}
-    woken(case.when(RecordFact(overdue(6)), at(10))).then_types(e.PromiseBroken, e.ContactPermitted)
+    woken(case.when(RecordFact(overdue(6)), at(10))).then_types(PromiseBroken, ContactPermitted)
 
 
 def test_a_promise_is_not_broken_while_a_payment_waits_for_the_snapshot() -> None:
     case: Given = promised().when(RecordFact(overdue(6)), at(7, "06:00")).when(RecordFact(paid(7)), at(7, "07:00"))
     case = until(case, at(9))
     assert case.state.promises.keys() == {"p1"}
-    woken(case.when(RecordFact(cured(9)), at(10))).then_types(e.CaseCured, e.PromiseKept, e.CaseAssessed)
+    woken(case.when(RecordFact(cured(9)), at(10))).then_types(CaseCured, PromiseKept, CaseAssessed)
 
 
 def test_each_promise_is_judged_by_itself_and_the_last_one_protects() -> None:
@@ -450,7 +462,7 @@ def test_each_promise_is_judged_by_itself_and_the_last_one_protects() -> None:
 
 def test_a_promise_cured_before_the_case_was_even_opened_leaves_no_timer_behind() -> None:
     case = told(overdue(1), now=at(2)).when(PROMISE, at(2)).when(RecordFact(cured(2)), at(2))
-    case = woken(case).then_types(e.PromiseKept, e.CaseAssessed)
+    case = woken(case).then_types(PromiseKept, CaseAssessed)
     assert wake_at(case.state) is None
 
 
@@ -458,9 +470,9 @@ def test_a_promise_cured_before_the_case_was_even_opened_leaves_no_timer_behind(
 
 
 def test_a_hold_cancels_and_is_ignored_when_repeated() -> None:
-    case = opened().when(PlaceHold("h1", "dispute"), at(2, "12:00")).then_types(e.HoldPlaced, e.PermitCancelled)
+    case = opened().when(PlaceHold("h1", "dispute"), at(2, "12:00")).then_types(HoldPlaced, PermitCancelled)
     case.when(PlaceHold("h1", "dispute"), at(2, "12:01")).then_nothing()
-    case.when(PlaceHold("h2", "hardship"), at(2, "12:01")).then_types(e.HoldPlaced)
+    case.when(PlaceHold("h2", "hardship"), at(2, "12:01")).then_types(HoldPlaced)
 
 
 def held() -> Happened:
@@ -470,15 +482,15 @@ def held() -> Happened:
 
 
 def test_while_it_lasts_every_contact_is_denied_and_the_same_denial_is_said_once() -> None:
-    case = held().then_types(e.ContactDenied)
+    case = held().then_types(ContactDenied)
     assert refused(case) == {"objection"}
     again = woken(case.when(RecordFact(overdue(2)), at(3)))
     assert again.event.reason == "same-denial"
 
 
 def test_a_lifted_hold_lets_the_case_go_on() -> None:
-    case = held().when(LiftHold("h1", "settled"), at(3)).then_types(e.HoldLifted)
-    woken(case).then_types(e.ContactPermitted)
+    case = held().when(LiftHold("h1", "settled"), at(3)).then_types(HoldLifted)
+    woken(case).then_types(ContactPermitted)
 
 
 def test_a_hold_that_is_not_there_cannot_be_lifted_nor_twice() -> None:
@@ -492,7 +504,7 @@ def test_a_hardship_ends_by_itself_after_thirty_days() -> None:
     case = opened().when(PlaceHold("h1", "hardship"), at(2, "12:00"))
     case = woken(case.when(contact(case, "not-sent"), at(2, "12:00")))
     assert case.event.decision.earliest_next == at(32, "12:00")
-    woken(case).then_types(e.HoldLifted, e.ContactPermitted)
+    woken(case).then_types(HoldLifted, ContactPermitted)
 
 
 def test_of_two_holds_the_other_one_goes_on() -> None:
@@ -506,17 +518,17 @@ def test_of_two_holds_the_other_one_goes_on() -> None:
 
 def test_a_parked_message_suspends_sending_and_is_ignored_when_repeated() -> None:
     case = opened().when(SuspendSending("escalation", "acme:L1"), at(2, "12:00"))
-    case.then_types(e.SendingSuspended, e.PermitCancelled)
+    case.then_types(SendingSuspended, PermitCancelled)
     case.when(SuspendSending("escalation", "acme:L1"), at(2, "12:01")).then_nothing()
-    case.when(SuspendSending("reminder", "case-1"), at(2, "12:01")).then_types(e.SendingSuspended)
+    case.when(SuspendSending("reminder", "case-1"), at(2, "12:01")).then_types(SendingSuspended)
 
 
 def test_released_it_goes_on_once() -> None:
     case = opened().when(SuspendSending("escalation", "k"), at(2, "12:00"))
     case = case.when(contact(case, "not-sent"), at(2, "12:00"))
-    resumed = case.when(ResumeSending("escalation", "k"), at(3)).then_types(e.SendingResumed)
+    resumed = case.when(ResumeSending("escalation", "k"), at(3)).then_types(SendingResumed)
     resumed.when(ResumeSending("escalation", "k"), at(3)).then_nothing()
-    woken(resumed).then_types(e.ContactPermitted)
+    woken(resumed).then_types(ContactPermitted)
 
 
 def test_one_of_two_released_does_not_let_it_go_on() -> None:
@@ -540,16 +552,16 @@ def test_a_wake_that_is_not_due_is_ignored_and_so_is_a_repeated_one() -> None:
 
 def test_a_late_wake_decides_by_the_hour_it_is() -> None:
     case = told(overdue(1), now=at(2, "21:50")).when(Wake(at(2, "22:00")), at(2, "23:00"))
-    denied = case.then_types(e.CaseOpened, e.ContactDenied).events[1]
-    assert isinstance(denied, e.ContactDenied)
+    denied = case.then_types(CaseOpened, ContactDenied).events[1]
+    assert isinstance(denied, ContactDenied)
     assert denied.assess_at == at(3, "08:00")
 
 
 def test_at_night_a_contact_is_denied_once_and_permitted_in_the_morning() -> None:
-    case = woken(told(overdue(1), now=at(2, "23:00"))).then_types(e.CaseOpened, e.ContactDenied)
+    case = woken(told(overdue(1), now=at(2, "23:00"))).then_types(CaseOpened, ContactDenied)
     case = woken(case.when(RecordFact(overdue(1, loan="L2")), at(2, "23:30")))
     assert case.event.reason == "same-denial"
-    morning = woken(case).then_types(e.ContactPermitted)
+    morning = woken(case).then_types(ContactPermitted)
     assert morning.event.decision.inputs.local_time == at(3, "08:00")
 
 

@@ -9,10 +9,12 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
-from doorstep.events import escalation as e
 from doorstep.events.envelope import Envelope, decode
+from doorstep.events.escalation.holds import HoldKind
+from doorstep.events.escalation.permits import ContactDenied, Duty, Purpose
+from doorstep.events.escalation.preferences import ConsentKind
 from doorstep.events.registry import decode_event
-from doorstep.events.values import Decision, Override, Verdict
+from doorstep.events.values import Decision, Override, Verdict, Way
 from doorstep.kernel.decider import Routed
 from doorstep.kernel.runtime import Running
 from escalation.backtest.recording import Recording
@@ -44,7 +46,7 @@ def altered(change: Callable[[Decision], Decision]) -> Envelope:
     """The denial, with its decision changed."""
     denied = envelopes()[0]
     event = decode_event(denied)
-    assert isinstance(event, e.ContactDenied)
+    assert isinstance(event, ContactDenied)
     return replace(denied, data=msgspec.Raw(msgspec.json.encode(replace(event, decision=change(event.decision)))))
 
 
@@ -134,12 +136,12 @@ def test_what_is_no_decision_is_refused_with_what_is() -> None:
 @pytest.mark.parametrize(
     ("words", "values"),
     [
-        (phrases.ACTS, get_args(e.Way)),
-        (phrases.WAYS, get_args(e.Way)),
-        (phrases.PURPOSES, get_args(e.Purpose)),
-        (phrases.HOLDS, get_args(e.HoldKind)),
-        (phrases.CONSENTS, get_args(e.ConsentKind)),
-        (phrases.DUTIES, get_args(e.Duty)),
+        (phrases.ACTS, get_args(Way)),
+        (phrases.WAYS, get_args(Way)),
+        (phrases.PURPOSES, get_args(Purpose)),
+        (phrases.HOLDS, get_args(HoldKind)),
+        (phrases.CONSENTS, get_args(ConsentKind)),
+        (phrases.DUTIES, get_args(Duty)),
         (phrases.STANDING, ("must", "should", "policy", "draft")),
     ],
 )

@@ -4,7 +4,8 @@ from datetime import UTC
 from typing import Any
 
 import pytest
-from doorstep.events import escalation as e
+from doorstep.events.escalation.cases import CaseOpened
+from doorstep.events.escalation.permits import ContactDenied, ContactPermitted
 from escalation.domain.assessment.decision_context import Reins
 from escalation.domain.case.commands import RecordContactOutcome, RecordFact
 
@@ -24,7 +25,7 @@ def refused(case: Happened) -> set[str]:
 
 
 def test_in_shadow_mode_everything_is_decided_and_nothing_permitted() -> None:
-    case = under(Reins(shadow=True)).then_types(e.CaseOpened, e.ContactDenied)
+    case = under(Reins(shadow=True)).then_types(CaseOpened, ContactDenied)
     assert refused(case) == {"shadow-mode"}
     assert case.state.ledger == ()
 
@@ -32,7 +33,7 @@ def test_in_shadow_mode_everything_is_decided_and_nothing_permitted() -> None:
 def test_in_shadow_mode_the_strategy_keeps_its_pace_and_each_look_is_a_denial_of_its_own() -> None:
     case = under(Reins(shadow=True))
     assert case.state.assess_at == at(9, "10:15")
-    woken(case.when(RecordFact(overdue(8)), at(9))).then_types(e.ContactDenied)
+    woken(case.when(RecordFact(overdue(8)), at(9))).then_types(ContactDenied)
 
 
 def test_out_of_shadow_mode_no_verdict_mentions_it() -> None:
@@ -46,14 +47,14 @@ def firsts(count: int, clock: str = "09:00", on: int = 2) -> dict[str, Any]:
 
 
 def test_the_last_first_contact_of_a_day_and_the_first_too_many() -> None:
-    under(Reins(ramp=3, firsts=firsts(2))).then_types(e.CaseOpened, e.ContactPermitted)
+    under(Reins(ramp=3, firsts=firsts(2))).then_types(CaseOpened, ContactPermitted)
     case = under(Reins(ramp=3, firsts=firsts(3)))
     assert refused(case) == {"ramp-limit"}
     assert case.state.assess_at == at(3, "08:00"), "tomorrow, when the hours allow it"
 
 
 def test_yesterday_s_first_contacts_do_not_count() -> None:
-    under(Reins(ramp=3, firsts=firsts(9, on=1))).then_types(e.CaseOpened, e.ContactPermitted)
+    under(Reins(ramp=3, firsts=firsts(9, on=1))).then_types(CaseOpened, ContactPermitted)
 
 
 def test_a_ramp_of_none_sends_nothing_new_and_lets_old_cases_go_on() -> None:
@@ -61,7 +62,7 @@ def test_a_ramp_of_none_sends_nothing_new_and_lets_old_cases_go_on() -> None:
     case = under(Reins())
     case = case.when(RecordContactOutcome(case.state.ledger[-1].permit_id, "sent", at(2, "10:15")), at(2, "10:15"))
     later = told_again(case, Reins(ramp=0)).when(RecordFact(overdue(8)), at(9, "10:10"))
-    woken(later).then_types(e.ContactPermitted)
+    woken(later).then_types(ContactPermitted)
 
 
 def told_again(case: Happened, reins: Reins) -> Happened:
@@ -74,7 +75,7 @@ def told_again(case: Happened, reins: Reins) -> Happened:
 )
 def test_the_kill_switch_denies_its_own_way_and_no_other(stopped: tuple[str, ...], denied: bool) -> None:
     case = under(Reins(stopped=stopped))
-    assert isinstance(case.events[-1], e.ContactDenied) == denied
+    assert isinstance(case.events[-1], ContactDenied) == denied
     if denied:
         assert refused(case) == {"kill-switch"}
         assert case.events[-1].decision.earliest_next is None  # type: ignore[attr-defined]
@@ -83,10 +84,10 @@ def test_the_kill_switch_denies_its_own_way_and_no_other(stopped: tuple[str, ...
 def test_facts_of_seven_days_ago_are_fresh_and_of_eight_days_ago_are_not() -> None:
     decider = advised_by(AS_IT_COMES)
     case = told(overdue(1), now=at(8), decider=decider)
-    woken(case).then_types(e.CaseOpened, e.ContactPermitted)
+    woken(case).then_types(CaseOpened, ContactPermitted)
     stale = woken(told(overdue(1), now=at(9), decider=decider))
     assert refused(stale) == {"facts-fresh"}
-    woken(stale.when(RecordFact(overdue(8)), at(9, "10:30"))).then_types(e.ContactPermitted)
+    woken(stale.when(RecordFact(overdue(8)), at(9, "10:30"))).then_types(ContactPermitted)
 
 
 def test_each_guard_s_word_is_in_both_languages_and_never_law() -> None:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from doorstep.bus.interface import Outgoing, Partition, Record
 from doorstep.events.envelope import decode
-from doorstep.events.escalation import LoanCureRecorded, LoanOverdueRecorded, PaymentRecorded
+from doorstep.events.escalation.loans import LoanCureRecorded, LoanOverdueRecorded, PaymentRecorded
 from doorstep.events.registry import INTAKE
 from doorstep.kernel.decider import Routed
 from doorstep.kernel.runtime import Running

@@ -3,7 +3,9 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from doorstep.events import escalation as e
+from doorstep.events.escalation.cases import CaseOpened, CaseReevaluated
+from doorstep.events.escalation.loans import PaymentRecorded
+from doorstep.events.escalation.permits import ContactPermitted
 from doorstep.events.values import Money
 from doorstep.kernel.decider import Wake
 from escalation.domain.case.commands import RecordContactOutcome, RecordFact
@@ -48,8 +50,8 @@ def test_kill_bill_535_a_late_run_takes_its_dates_from_the_facts_not_from_the_cl
     assert due is not None
     late = on_time.when(Wake(due), due + timedelta(hours=30))
     opened, permit = late.events
-    assert opened == e.CaseOpened(episode=1, business_date=day(1))
-    assert isinstance(permit, e.ContactPermitted)
+    assert opened == CaseOpened(episode=1, business_date=day(1))
+    assert isinstance(permit, ContactPermitted)
     assert (permit.decision.inputs.dpd, permit.decision.inputs.business_date) == (10, day(1))
     assert permit.decision.inputs.local_time == at(3, "16:15")
 
@@ -66,7 +68,7 @@ def test_kill_bill_1032_the_result_does_not_depend_on_what_was_heard_first() -> 
     decided = []
     for order in (facts, facts[::-1], facts[2:] + facts[:2]):
         permit = woken(told(*order, now=at(4))).events[-1]
-        assert isinstance(permit, e.ContactPermitted)
+        assert isinstance(permit, ContactPermitted)
         decided.append((permit.amount, permit.loan_ids, permit.decision.inputs, permit.decision.verdicts))
     assert decided[0] == decided[1] == decided[2]
     assert decided[0][0] == Money(Decimal(500), "CNY")
@@ -78,7 +80,7 @@ def test_lending_1425_what_was_decided_then_still_shows_the_figures_of_then() ->
     permit = then.events[-1]
     now = until(then.when(RecordFact(paid(3)), at(3)).when(RecordFact(overdue(3, amount="10")), at(4)), at(12))
     assert now.state.amount() == Money(Decimal(10), "CNY")
-    assert isinstance(permit, e.ContactPermitted)
+    assert isinstance(permit, ContactPermitted)
     assert permit.decision.inputs.amount_overdue == Money(Decimal(6000), "CNY")
 
 
@@ -86,10 +88,10 @@ def test_lending_251_a_backdated_payment_needs_no_repair_and_says_what_it_change
     """There a backdated payment needed the log of days past due to be posted again. Here it is a late fact: past
     decisions stand, the timeline says which ones were made without it, and the next one knows."""
     case = woken(told(overdue(5, amount="6000"), now=at(6)))
-    late = case.when(RecordFact(paid(3)), at(7)).then_types(e.PaymentRecorded, e.CaseReevaluated)
+    late = case.when(RecordFact(paid(3)), at(7)).then_types(PaymentRecorded, CaseReevaluated)
     payment, said = late.events
-    assert isinstance(payment, e.PaymentRecorded)
-    assert isinstance(said, e.CaseReevaluated)
+    assert isinstance(payment, PaymentRecorded)
+    assert isinstance(said, CaseReevaluated)
     assert payment.late
     assert (said.cause, said.effective, said.decisions) == (
         "backdated-payment",
@@ -104,7 +106,7 @@ def test_oca_21_one_borrower_with_many_loans_gets_one_message() -> None:
     """There a customer with many invoices got as many mails."""
     loans = [overdue(1, loan=f"L{number}", amount="100") for number in range(12)]
     case = woken(told(*loans, now=at(2)))
-    permits = [event for event in case.events if isinstance(event, e.ContactPermitted)]
+    permits = [event for event in case.events if isinstance(event, ContactPermitted)]
     assert len(permits) == 1
     assert (len(permits[0].loan_ids), permits[0].amount) == (12, Money(Decimal(1200), "CNY"))
     assert steps(case, 8) == []

@@ -8,7 +8,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from doorstep.events import escalation as e
+from doorstep.events.escalation.cases import CaseCured, CaseOpened
+from doorstep.events.escalation.holds import HoldLifted, HoldPlaced
+from doorstep.events.escalation.loans import LoanOverdueRecorded, PaymentRecorded
+from doorstep.events.escalation.outcomes import ContactOutcomeRecorded, VisitOutcomeRecorded
+from doorstep.events.escalation.permits import ContactDenied, ContactPermitted, VisitDenied, VisitPermitted
+from doorstep.events.escalation.promises import PromiseBroken, PromiseKept, PromisePartlyKept
+from doorstep.events.kernel import SendingResumed, SendingSuspended
 from doorstep.events.registry import Event
 from doorstep.kernel.decider import Refused, Wake
 from escalation.domain.case.commands import (
@@ -155,7 +161,7 @@ def history(steps: Iterable[Step]) -> Iterator[Happening]:
             happening = happen(case, Wake(due), end if step.down else max(due, now))
             yield happening
             case, now = happening.after, happening.now
-            if isinstance(happening.events[-1], e.ContactPermitted) and len(case.state.ledger) % 3:
+            if isinstance(happening.events[-1], ContactPermitted) and len(case.state.ledger) % 3:
                 # Its executor is quick, as a rule.
                 happening = happen(case, RecordContactOutcome(permit_of(case.state, 0), "sent", now), now)
                 yield happening
@@ -238,10 +244,10 @@ class Watch:
         if fact.fact_id in self.seen:
             return
         self.seen.add(fact.fact_id)
-        if isinstance(fact, e.PaymentRecorded):
+        if isinstance(fact, PaymentRecorded):
             self.paid[fact.loan_id] = max(fact.paid_on, self.paid.get(fact.loan_id, fact.paid_on))
             return
-        is_overdue = isinstance(fact, e.LoanOverdueRecorded)
+        is_overdue = isinstance(fact, LoanOverdueRecorded)
         owes = is_overdue and fact.amount_overdue.amount > 0
         order = (fact.business_date, fact.said_at.timestamp() if fact.said_at else 0, fact.fact_id)
         if fact.loan_id not in self.told or self.told[fact.loan_id][0] < order:
@@ -249,24 +255,24 @@ class Watch:
 
     def follow(self, event: Event, now: datetime) -> None:
         match event:
-            case e.HoldPlaced(hold_id=hold_id):
+            case HoldPlaced(hold_id=hold_id):
                 self.holds.add(hold_id)
-            case e.HoldLifted(hold_id=hold_id):
+            case HoldLifted(hold_id=hold_id):
                 self.holds.remove(hold_id)
-            case e.SendingSuspended(key=key):
+            case SendingSuspended(key=key):
                 self.parked.add(key)
-            case e.SendingResumed(key=key):
+            case SendingResumed(key=key):
                 self.parked.remove(key)
-            case e.ContactOutcomeRecorded(permit_id=permit_id, outcome=outcome) if outcome == "not-sent":
+            case ContactOutcomeRecorded(permit_id=permit_id, outcome=outcome) if outcome == "not-sent":
                 del self.permits[permit_id]
-            case e.VisitOutcomeRecorded(permit_id=permit_id, outcome=outcome) if outcome == "not-made":
+            case VisitOutcomeRecorded(permit_id=permit_id, outcome=outcome) if outcome == "not-made":
                 del self.permits[permit_id]
-            case e.ContactPermitted() | e.VisitPermitted():
+            case ContactPermitted() | VisitPermitted():
                 self.judge(event, now)
             case _:
                 pass
 
-    def judge(self, permit: e.ContactPermitted | e.VisitPermitted, now: datetime) -> None:
+    def judge(self, permit: ContactPermitted | VisitPermitted, now: datetime) -> None:
         for zone in self.zones:
             local = now.astimezone(ZoneInfo(zone))
             assert 8 <= local.hour < 22, f"at {local}"
@@ -283,7 +289,7 @@ class Watch:
         week = [given_at for given_at in self.permits.values() if now - given_at < timedelta(days=7)]
         assert len(week) <= 3, "more than three in seven days"
         assert permit.valid_until > now
-        self.visits += isinstance(permit, e.VisitPermitted)
+        self.visits += isinstance(permit, VisitPermitted)
 
 
 @for_all(histories)
@@ -321,8 +327,8 @@ def without_ids(event: Event) -> Any:
 
 
 DECISIONS = (
-    e.CaseOpened, e.CaseCured, e.ContactPermitted, e.ContactDenied, e.VisitPermitted, e.VisitDenied, e.PromiseKept,
-    e.PromisePartlyKept, e.PromiseBroken,
+    CaseOpened, CaseCured, ContactPermitted, ContactDenied, VisitPermitted, VisitDenied, PromiseKept,
+    PromisePartlyKept, PromiseBroken,
 )  # fmt: skip
 
 

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from babel.core import get_global
-from doorstep.events.escalation import HoldKind, Way
-from doorstep.events.values import Span, Verdict
+from doorstep.events.escalation.holds import HoldKind
+from doorstep.events.values import Span, Verdict, Way
 from escalation.domain.rules.pack import Pack, builtin, load
 from escalation.domain.rules.rules import (
     Asked,

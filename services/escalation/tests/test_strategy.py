@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from doorstep.events.escalation import Purpose, Way
-from doorstep.events.values import Money
+from doorstep.events.escalation.permits import Purpose
+from doorstep.events.values import Money, Way
 from escalation.domain.rules.pack import InvalidPolicy, Problem
 from escalation.domain.strategy import graph as files
 from escalation.domain.strategy import strategy

@@ -5,8 +5,10 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
-from doorstep.events.escalation import RampSet, SendingAllowed, SendingStopped, ShadowSet, Way
+from doorstep.events.escalation.tenants import RampSet, ShadowSet
+from doorstep.events.kernel import SendingAllowed, SendingStopped
 from doorstep.events.registry import Event
+from doorstep.events.values import Way
 from doorstep.kernel.decider import Refused
 from escalation.domain.tenant import (
     DECIDER,

@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from doorstep.events.escalation import Purpose
+from doorstep.events.escalation.permits import Purpose
 from doorstep.events.values import Channel, Language
 from doorstep.kernel.artifacts import of_templates
 from doorstep.messaging.templates import Template, catalogue

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from doorstep.events.envelope import Envelope
-from doorstep.events.escalation import ContactPermitted, PermitCancelled
+from doorstep.events.escalation.permits import ContactPermitted, PermitCancelled
 from doorstep.events.registry import Event
 from doorstep.events.reminder import Terms
 from doorstep.kernel.decider import Routed, StreamId

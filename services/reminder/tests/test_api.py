@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from doorstep.bus.interface import Outgoing, Partition, Record
 from doorstep.events.envelope import Actor, Envelope, encode
-from doorstep.events.escalation import SendingAllowed, SendingStopped
+from doorstep.events.kernel import SendingAllowed, SendingStopped
 from doorstep.events.registry import ESCALATION, Event
 from doorstep.events.reminder import ReplyReceived, Terms
 from doorstep.events.values import Borrower, Channel, Money, Windows

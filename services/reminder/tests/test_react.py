@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 from doorstep.events.envelope import Actor, Envelope
-from doorstep.events.escalation import CaseOpened, ContactPermitted, PermitCancelled
+from doorstep.events.escalation.cases import CaseOpened
+from doorstep.events.escalation.permits import ContactPermitted, PermitCancelled
 from doorstep.events.registry import Event
 from doorstep.events.reminder import Terms
 from doorstep.events.values import Decision, Inputs, Money, PackRef, Sealed, Windows

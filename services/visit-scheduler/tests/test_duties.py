@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from doorstep.events.escalation import Duty
+from doorstep.events.escalation.permits import Duty
 from visit_scheduler.domain.instructions import SENTENCES
 
 

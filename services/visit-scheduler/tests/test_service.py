@@ -15,9 +15,10 @@ from doorstep.app.simulation import Simulation
 from doorstep.bus.interface import Outgoing
 from doorstep.bus.postgres import PostgresBus
 from doorstep.events.envelope import Actor, Envelope, encode
-from doorstep.events.escalation import PermitCancelled, SendingAllowed, SendingStopped, VisitPermitted, Way
+from doorstep.events.escalation.permits import PermitCancelled, VisitPermitted
+from doorstep.events.kernel import SendingAllowed, SendingStopped
 from doorstep.events.registry import ESCALATION, VISITS, Event
-from doorstep.events.values import Decision, Inputs, Money, PackRef, Span
+from doorstep.events.values import Decision, Inputs, Money, PackRef, Span, Way
 from doorstep.infra import database
 from doorstep.infra.access import Access, Issuer
 from doorstep.infra.clock import SimulatedClock

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from doorstep.events.envelope import Envelope
-from doorstep.events.escalation import PermitCancelled, VisitPermitted
+from doorstep.events.escalation.permits import PermitCancelled, VisitPermitted
 from doorstep.events.registry import Event
 from doorstep.events.visits import VisitTerms
 from doorstep.kernel.decider import Routed, StreamId

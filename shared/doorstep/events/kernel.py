@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from doorstep.events.envelope import Instant
 from doorstep.events.registry import Event, event
 
 
@@ -59,3 +60,37 @@ class ArtifactPublished(Event, frozen=True):
     version: str | None = None
     retention_days: int | None = None
     source: str | None = None
+
+
+@event("doorstep.sending.suspended", topic=None)
+class SendingSuspended(Event, frozen=True):
+    """A message about this case is parked at `by`; nothing is sent until it is released."""
+
+    by: str
+    key: str
+
+
+@event("doorstep.sending.resumed", topic=None)
+class SendingResumed(Event, frozen=True):
+    """What was parked at `by` under `key` is released."""
+
+    by: str
+    key: str
+    assess_at: Instant
+
+
+@event("doorstep.tenant.sending-stopped", topic=None)
+class SendingStopped(Event, frozen=True):
+    """The kill switch of a tenant: nothing leaves on `way` (None: on any) from now on. Executors look at the moment
+    of sending, and at the door."""
+
+    way: str | None
+    reason: str
+
+
+@event("doorstep.tenant.sending-allowed", topic=None)
+class SendingAllowed(Event, frozen=True):
+    """The kill switch is off again."""
+
+    way: str | None
+    reason: str

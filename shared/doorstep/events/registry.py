@@ -77,7 +77,7 @@ def known() -> Mapping[str, type[Event]]:
 
 def load() -> None:
     """Register every type of ours, also those a service never names: it may still hear them."""
-    for module in pkgutil.iter_modules(events.__path__, f"{events.__name__}."):
+    for module in pkgutil.walk_packages(events.__path__, f"{events.__name__}."):
         importlib.import_module(module.name)
 
 

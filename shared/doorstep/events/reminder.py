@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from doorstep.events.escalation import Purpose
+from doorstep.events.escalation.permits import Purpose
 from doorstep.events.registry import REMINDER, Event, event
 from doorstep.events.values import Channel, Instant, Language, Money, Sealed, Windows
 

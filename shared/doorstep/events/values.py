@@ -22,10 +22,13 @@ __all__ = [
     "Span",
     "StrategyRef",
     "Verdict",
+    "Way",
     "Windows",
 ]
 
 Channel = Literal["sms", "voice", "email", "push", "letter"]
+Way = Literal["sms", "voice", "email", "push", "letter", "visit"]
+"""A channel, or a visit."""
 Language = Literal["zh-CN", "en"]
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from doorstep.events.escalation import Duty
+from doorstep.events.escalation.permits import Duty
 from doorstep.events.registry import VISITS, Event, event
 from doorstep.events.values import Channel, Instant, Language, Money, Sealed, Span, Windows
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from doorstep.events.envelope import Envelope
-from doorstep.events.escalation import SendingAllowed, SendingResumed, SendingStopped, SendingSuspended
+from doorstep.events.kernel import SendingAllowed, SendingResumed, SendingStopped, SendingSuspended
 from doorstep.events.registry import Event
 
 FREE = """not exists (select from suspended s where s.case_id = {0}.key)

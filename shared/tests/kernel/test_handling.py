@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 from counting import HEARD, Asked, Count, Counted, World, asked, counter, told
 from doorstep.bus.interface import Outgoing, Record
-from doorstep.events.escalation import SendingAllowed, SendingStopped, Way
+from doorstep.events.kernel import SendingAllowed, SendingStopped
+from doorstep.events.values import Way
 from doorstep.infra import failpoints
 from doorstep.kernel import parking
 from doorstep.kernel.decider import Refused, Routed

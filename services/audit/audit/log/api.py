@@ -5,9 +5,8 @@ import asyncio
 from doorstep.infra.access import Auditor
 from doorstep.kernel.service import Runtime
 from fastapi import APIRouter, HTTPException, Response
-
-from audit.log.folder import Folder
-from audit.log.paths import CHECKPOINT, is_open, is_part
+from tlog.folder import Folder
+from tlog.paths import CHECKPOINT, is_open, is_part
 
 _FOR_EVER = "max-age=31536000, immutable"
 

@@ -13,12 +13,12 @@ from doorstep.kernel.runtime import Running
 from doorstep.kernel.service import Halt
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from tlog.folder import Folder
+from tlog.paths import KEY
+from tlog.verifier import VerifierKey, Wrong
+from tlog.verify import Verified, verify
 
-from audit.log import keeper, scrub
-from audit.log.folder import Folder
-from audit.log.paths import KEY
-from audit.log.verify import Verified, verify
-from audit.verifier import VerifierKey, Wrong
+from audit.log import scrub, writer
 
 T = TypeVar("T")
 commands = typer.Typer(no_args_is_help=True, help="The log of all events that nobody can quietly change.")
@@ -29,7 +29,7 @@ Where = Annotated[Path, typer.Option(help="folder of the embedded system")]
 @commands.command()
 def create(folder: Where = local.FOLDER) -> None:
     """Make an empty log, once and for ever. DOORSTEP_LOG_KEY signs it, as DOORSTEP_LOG_ORIGIN."""
-    log = _with(folder, keeper.create)
+    log = _with(folder, writer.create)
     out.print(f"the log {log.signer.name} lies in {log.folder.path}. Make its key known to whoever is to verify it:")
     print(log.signer.verifier)  # noqa: T201
 
@@ -37,7 +37,7 @@ def create(folder: Where = local.FOLDER) -> None:
 @commands.command("open")
 def open_(folder: Where = local.FOLDER) -> None:
     """Verify the end of the log against what was signed last, as its writer does; nothing is repaired."""
-    log = _with(folder, keeper.open_)
+    log = _with(folder, writer.open_)
     out.print(f"{log.signer.name}: {log.head.size} entries, root {log.head.root.hex()}, in {log.folder.path}")
     print(log.signer.verifier)  # noqa: T201
 
@@ -84,9 +84,8 @@ def witness(
     import uvicorn
     from doorstep.infra.clock import SystemClock
     from doorstep.infra.telemetry import configure_logging
-
-    from audit.log import witness_folder, witness_server
-    from audit.verifier import VerifierKey, Wrong
+    from tlog import witness_folder, witness_server
+    from tlog.verifier import VerifierKey, Wrong
 
     configure_logging()
     try:
@@ -99,7 +98,7 @@ def witness(
 
 async def _own(running: Running, key: str | None, earlier: str | None) -> Verified:
     log = Folder(running.settings.log_folder)
-    found = await asyncio.to_thread(_verified, log.path, key or str(keeper.signer(running.settings).verifier), earlier)
+    found = await asyncio.to_thread(_verified, log.path, key or str(writer.signer(running.settings).verifier), earlier)
     with _progress() as moved:
         done, size = 0, found.checkpoint.size
         while done < size:
@@ -132,7 +131,7 @@ def _with(folder: Path, work: Callable[[Running], Awaitable[T]]) -> T:
 
     try:
         return asyncio.run(run())
-    except (Halt, keeper.Exists, Refused) as error:
+    except (Halt, writer.Exists, Refused) as error:
         raise _fault(str(error), 1) from None
     except (local.NotHere, OSError) as error:
         raise _fault(str(error), 2) from None

@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 
 from doorstep.kernel.leader import Leader
 from doorstep.kernel.service import Runtime
+from tlog.folder import Broken, Folder
+from tlog.merkle import WIDTH
+from tlog.verifier import HASH_SIZE, leaf_hash
+from tlog.wrapper import Logged
 
-from audit import views
-from audit.entry import Logged
-from audit.log import head
-from audit.log.folder import Broken, Folder
-from audit.log.head import Head
-from audit.log.merkle import WIDTH
-from audit.verifier import HASH_SIZE, leaf_hash
+from audit.log import domain
+from audit.log.domain import Head
+from audit.store import views
 
 SLICE = 16 * WIDTH
 
@@ -69,7 +69,7 @@ class Scrubber:
             return 0
         self._due = now + timedelta(seconds=self._runtime.settings.log_scrub_every)
         settings = self._runtime.settings
-        last: Head = await self._runtime.state(head.stream(settings.log_origin))
+        last: Head = await self._runtime.state(domain.stream(settings.log_origin))
         if last.size <= 0:
             return 0
         try:

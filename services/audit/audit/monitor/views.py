@@ -8,8 +8,8 @@ from doorstep.events.audit import ViolationFound
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.entry import read_envelope, read_event
-from audit.views import PAGE
+from audit.store.entry import read_envelope, read_event
+from audit.store.views import PAGE
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from heapq import heappop, heappush
 from typing import Any
 
-from doorstep.events import escalation as e
 from doorstep.events import values
+from doorstep.events.escalation.cases import CaseAssessed
+from doorstep.events.escalation.permits import ContactDenied, ContactPermitted, VisitDenied, VisitPermitted
 from doorstep.events.registry import Event
 from doorstep.kernel.decider import Refused, StreamId, Wake
 from doorstep.messaging.windows import QUARTER
@@ -42,7 +43,7 @@ AT_THE_DOOR = timedelta(minutes=30)
 BEFORE, WAKE, AFTER = range(3)
 """At one instant: what a stream heard before its look, the look, and what it heard after it."""
 NO_MATTER = object()
-LOOKED = (e.CaseAssessed, e.ContactPermitted, e.ContactDenied, e.VisitPermitted, e.VisitDenied)
+LOOKED = (CaseAssessed, ContactPermitted, ContactDenied, VisitPermitted, VisitDenied)
 """Every look ends with one of these."""
 
 
@@ -262,7 +263,7 @@ class Replay:
 
     def _compare(self, case: Replayed, seen: Look, event: Event, now: datetime) -> None:
         told = case.looked(seen, getattr(event, "permit_id", None))
-        if isinstance(event, e.ContactPermitted | e.VisitPermitted) and not told:
+        if isinstance(event, ContactPermitted | VisitPermitted) and not told:
             for at, command in _imagined(event, now):
                 self._push(at, AFTER, at, case, command)
 
@@ -285,10 +286,10 @@ class Replay:
         heappush(self._ahead, (at, phase, due, case.stream.id, self._pushed, case, command))
 
 
-def _imagined(event: e.ContactPermitted | e.VisitPermitted, now: datetime) -> Iterator[tuple[datetime, Command]]:
+def _imagined(event: ContactPermitted | VisitPermitted, now: datetime) -> Iterator[tuple[datetime, Command]]:
     """What comes of a permit that nobody was given."""
     name = event.permit_id
-    if isinstance(event, e.ContactPermitted):
+    if isinstance(event, ContactPermitted):
         yield now, RecordContactOutcome(name, "sent", now)
         return
     noticed = _first_in(event.notice_allowed, now)

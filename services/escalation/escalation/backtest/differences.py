@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import Literal
 
 import msgspec
-from doorstep.events.escalation import Way
+from doorstep.events.values import Way
 
 from escalation.backtest.recorded import Look, Refusal
 

@@ -10,10 +10,24 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 from doorstep.events import envelope
-from doorstep.events import escalation as e
 from doorstep.events.envelope import Instant
+from doorstep.events.escalation.cases import CaseAssessed, CaseAssigned
+from doorstep.events.escalation.disputes import DisputeAnswered, DisputeAttached, DisputeClosed, DisputeOpened
+from doorstep.events.escalation.holds import HoldLifted, HoldPlaced, HoldRenewed, ReviewClosed
+from doorstep.events.escalation.loans import (
+    LoanCureRecorded,
+    LoanOverdueRecorded,
+    PaymentRecorded,
+    PaymentReversalRecorded,
+)
+from doorstep.events.escalation.outcomes import ContactOutcomeRecorded, VisitOutcomeRecorded
+from doorstep.events.escalation.overrides import OverrideApproved, OverrideRejected, OverrideRequested
+from doorstep.events.escalation.permits import ContactDenied, ContactPermitted, VisitDenied, VisitPermitted
+from doorstep.events.escalation.preferences import BlockRecorded, BlockRemoved, ConsentRecorded, ConsentWithdrawn
+from doorstep.events.escalation.promises import PromiseRecorded
+from doorstep.events.kernel import SendingResumed, SendingSuspended
 from doorstep.events.registry import Event, decode_event, known
-from doorstep.events.values import Inputs, Override, Verdict
+from doorstep.events.values import Inputs, Override, Verdict, Way
 
 from escalation.domain.case import commands as c
 from escalation.domain.case.state import Fact
@@ -41,7 +55,7 @@ class Refusal(msgspec.Struct, frozen=True):
     rule: str
     en: str
     zh: str
-    way: e.Way
+    way: Way
     until: datetime | None = None
 
 
@@ -53,7 +67,7 @@ class Look(NamedTuple):
     at: datetime
     outcome: Literal["permitted", "denied", "nothing"]
     next_at: datetime | None
-    way: e.Way | None = None
+    way: Way | None = None
     step: str = ""
     bucket: str = ""
     refusals: tuple[Refusal, ...] = ()
@@ -65,14 +79,14 @@ class Look(NamedTuple):
         return (self.outcome, self.way, self.next_at)
 
 
-Decided = e.ContactPermitted | e.ContactDenied | e.VisitPermitted | e.VisitDenied
+Decided = ContactPermitted | ContactDenied | VisitPermitted | VisitDenied
 
 
-def look(event: Decided | e.CaseAssessed, at: datetime) -> Look:
+def look(event: Decided | CaseAssessed, at: datetime) -> Look:
     """The look that `event` ended."""
-    if isinstance(event, e.CaseAssessed):
+    if isinstance(event, CaseAssessed):
         return Look(at, "nothing", event.assess_at)
-    way: e.Way = event.channel if isinstance(event, e.ContactPermitted | e.ContactDenied) else "visit"
+    way: Way = event.channel if isinstance(event, ContactPermitted | ContactDenied) else "visit"
     decision = event.decision
     refusals = tuple(
         Refusal(f"{one.pack or OURS}/{one.rule}", one.detail, one.detail_zh, way, one.earliest_next)
@@ -96,60 +110,60 @@ def command(event: Event, before: Event | None) -> c.Command | None:  # noqa: PL
     """What a case was told, for `event` to be recorded; None for what it concluded itself. `before` is the event
     recorded before it."""
     match event:
-        case e.LoanOverdueRecorded() | e.LoanCureRecorded() | e.PaymentRecorded() | e.PaymentReversalRecorded():
+        case LoanOverdueRecorded() | LoanCureRecorded() | PaymentRecorded() | PaymentReversalRecorded():
             fact: Fact = event
             return c.RecordFact(fact)
-        case e.ContactOutcomeRecorded():
+        case ContactOutcomeRecorded():
             return c.RecordContactOutcome(event.permit_id, event.outcome, event.at)
-        case e.VisitOutcomeRecorded():
+        case VisitOutcomeRecorded():
             return c.RecordVisitOutcome(event.permit_id, event.outcome, event.at, event.willingness)
-        case e.PromiseRecorded():
+        case PromiseRecorded():
             return c.RecordPromise(event.promise_id, event.due, event.amount)
-        case e.HoldPlaced() if isinstance(before, e.DisputeOpened) and before.dispute_id == event.hold_id:
+        case HoldPlaced() if isinstance(before, DisputeOpened) and before.dispute_id == event.hold_id:
             return None
-        case e.HoldPlaced():
+        case HoldPlaced():
             placed = event
             return c.PlaceHold(
                 placed.hold_id, placed.kind, placed.starts, placed.until, placed.loans, placed.ways, placed.reason
             )
-        case e.HoldRenewed():
+        case HoldRenewed():
             return c.RenewHold(event.hold_id, event.reason, event.until)
-        case e.HoldLifted(hold_id=hold_id, reason=reason, assess_at=at):
-            closed = isinstance(before, e.ReviewClosed) and before.review_id == hold_id
-            closed = closed or (isinstance(before, e.DisputeClosed) and before.dispute_id == hold_id)
+        case HoldLifted(hold_id=hold_id, reason=reason, assess_at=at):
+            closed = isinstance(before, ReviewClosed) and before.review_id == hold_id
+            closed = closed or (isinstance(before, DisputeClosed) and before.dispute_id == hold_id)
             return None if closed or (reason == OVER and at is None) else c.LiftHold(hold_id, reason)
-        case e.ReviewClosed():
+        case ReviewClosed():
             return c.CloseReview(event.review_id, event.outcome, event.reason)
-        case e.DisputeOpened():
+        case DisputeOpened():
             opened = event
             return c.OpenDispute(
                 opened.dispute_id, opened.about, opened.opened_by, opened.answer_by, opened.close_by, opened.loans
             )
-        case e.DisputeAttached():
+        case DisputeAttached():
             return c.AttachToDispute(event)
-        case e.DisputeAnswered():
+        case DisputeAnswered():
             return c.AnswerDispute(event.dispute_id, event.answer_id, event.by)
-        case e.DisputeClosed():
+        case DisputeClosed():
             return c.CloseDispute(event.dispute_id, event.outcome, event.by, event.reason)
-        case e.ConsentRecorded():
+        case ConsentRecorded():
             return c.RecordConsent(event.consent_id, event.kind, event.ways, event.until)
-        case e.ConsentWithdrawn():
+        case ConsentWithdrawn():
             return c.WithdrawConsent(event.consent_id)
-        case e.BlockRecorded():
+        case BlockRecorded():
             return c.RecordBlock(event.block_id, event.ways, event.weekdays, event.opens, event.closes)
-        case e.BlockRemoved():
+        case BlockRemoved():
             return c.RemoveBlock(event.block_id)
-        case e.OverrideRequested():
+        case OverrideRequested():
             return c.RequestOverride(event.override_id, event.way, event.reason, event.by, event.purpose)
-        case e.OverrideApproved():
+        case OverrideApproved():
             return c.ApproveOverride(event.override_id, event.by)
-        case e.OverrideRejected():
+        case OverrideRejected():
             return c.RejectOverride(event.override_id, event.by, event.reason)
-        case e.CaseAssigned():
+        case CaseAssigned():
             return c.Assign(event.agency, event.reason)
-        case e.SendingSuspended():
+        case SendingSuspended():
             return c.SuspendSending(event.by, event.key)
-        case e.SendingResumed():
+        case SendingResumed():
             return c.ResumeSending(event.by, event.key)
         case _:
             return None
@@ -158,7 +172,7 @@ def command(event: Event, before: Event | None) -> c.Command | None:  # noqa: PL
 def until(event: Event) -> datetime | None:
     """The instant that the packs, or the tenant's terms, may have set when `event` was recorded."""
     match event:
-        case e.PromiseRecorded(check_at=at) | e.HoldPlaced(until=at) | e.HoldRenewed(until=at):
+        case PromiseRecorded(check_at=at) | HoldPlaced(until=at) | HoldRenewed(until=at):
             return at
         case _:
             return None
@@ -213,36 +227,36 @@ class _Denied(_Permitted, frozen=True, kw_only=True):
     verdicts: tuple[_Verdict, ...]
 
 
-class _Overdue(e.LoanOverdueRecorded, frozen=True, kw_only=True):
+class _Overdue(LoanOverdueRecorded, frozen=True, kw_only=True):
     personal: _Key  # type: ignore[assignment]
     original: _Left  # type: ignore[assignment]
 
 
-class _Cure(e.LoanCureRecorded, frozen=True, kw_only=True):
+class _Cure(LoanCureRecorded, frozen=True, kw_only=True):
     original: _Left  # type: ignore[assignment]
 
 
-class _Payment(e.PaymentRecorded, frozen=True, kw_only=True):
+class _Payment(PaymentRecorded, frozen=True, kw_only=True):
     original: _Left  # type: ignore[assignment]
 
 
-class _Contact(e.ContactPermitted, frozen=True, kw_only=True):
+class _Contact(ContactPermitted, frozen=True, kw_only=True):
     decision: _Permitted  # type: ignore[assignment]
     personal: _Left  # type: ignore[assignment]
     windows: _Left  # type: ignore[assignment]
 
 
-class _NoContact(e.ContactDenied, frozen=True, kw_only=True):
+class _NoContact(ContactDenied, frozen=True, kw_only=True):
     decision: _Denied  # type: ignore[assignment]
 
 
-class _Visit(e.VisitPermitted, frozen=True, kw_only=True):
+class _Visit(VisitPermitted, frozen=True, kw_only=True):
     decision: _Permitted  # type: ignore[assignment]
     personal: _Left  # type: ignore[assignment]
     windows: _Left  # type: ignore[assignment]
 
 
-class _NoVisit(e.VisitDenied, frozen=True, kw_only=True):
+class _NoVisit(VisitDenied, frozen=True, kw_only=True):
     decision: _Denied  # type: ignore[assignment]
 
 

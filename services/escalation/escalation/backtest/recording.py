@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from doorstep.events import escalation as e
 from doorstep.events.envelope import Envelope, encode, event_id
+from doorstep.events.escalation.permits import ContactPermitted
 from doorstep.events.registry import Event
 from doorstep.kernel.decider import SYSTEM, StreamId, Wake
 
@@ -56,7 +56,7 @@ class Recording:
                 for at, name in sorted(due)
                 if at <= now - late
                 for event in self.tell(name, Wake(at), now)
-                if isinstance(event, e.ContactPermitted)
+                if isinstance(event, ContactPermitted)
             ]
             for name, event in permitted if sent else ():
                 self.tell(name, RecordContactOutcome(event.permit_id, "sent", now), now)

@@ -9,7 +9,9 @@ from datetime import datetime
 from typing import TypeVar, assert_never
 
 import msgspec
-from doorstep.events.escalation import RampSet, SendingAllowed, SendingStopped, ShadowSet, Way
+from doorstep.events.escalation.tenants import RampSet, ShadowSet
+from doorstep.events.kernel import SendingAllowed, SendingStopped
+from doorstep.events.values import Way
 from doorstep.kernel.decider import Decider, Refused, StreamId
 
 CATEGORY = "tenant"

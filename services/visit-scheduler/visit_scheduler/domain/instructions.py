@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from doorstep.events.escalation import Duty
+from doorstep.events.escalation.permits import Duty
 
 SENTENCES: Mapping[Duty, tuple[str, str]] = {
     "show-identity": (

@@ -8,8 +8,11 @@ from itertools import cycle, islice
 from zoneinfo import ZoneInfo
 
 import msgspec
-from doorstep.events import escalation as e
 from doorstep.events.envelope import derived_id
+from doorstep.events.escalation.cases import CaseAssessed, CaseCured, CaseOpened
+from doorstep.events.escalation.holds import HoldLifted
+from doorstep.events.escalation.permits import ContactDenied, ContactPermitted, VisitDenied, VisitPermitted
+from doorstep.events.escalation.promises import PromiseBroken, PromiseKept, PromisePartlyKept
 from doorstep.events.values import Decision, Inputs, Money, Span, Verdict, Windows
 
 from escalation.domain.assessment import guards
@@ -53,38 +56,38 @@ def _begun_holds(case: Case, now: datetime) -> Iterator[Event]:
 def _ended_holds(case: Case, now: datetime) -> Iterator[Event]:
     for hold_id, hold in sorted(case.holds.items()):
         if hold.until is not None and hold.until <= now:
-            yield e.HoldLifted(hold_id=hold_id, reason="its time is over")
+            yield HoldLifted(hold_id=hold_id, reason="its time is over")
 
 
 def _standing(case: Case) -> Iterator[Event]:
     overdue = bool(case.overdue())
     if overdue and not case.open:
-        yield e.CaseOpened(episode=case.episode + 1, business_date=case.business_date(), after_reversal=case.reversed)
+        yield CaseOpened(episode=case.episode + 1, business_date=case.business_date(), after_reversal=case.reversed)
     if case.open and not overdue:
-        yield e.CaseCured(episode=case.episode, business_date=case.business_date())
+        yield CaseCured(episode=case.episode, business_date=case.business_date())
 
 
 def _promises(case: Case, now: datetime) -> Iterator[Event]:
     for promise_id, promise in sorted(case.promises.items()):
         if not case.overdue():
-            yield e.PromiseKept(promise_id=promise_id)
+            yield PromiseKept(promise_id=promise_id)
         elif promise.check_at <= now and case.tells(promise):
             paid = case.paid_since(promise)
             if promise.amount is not None and paid >= promise.amount:
-                yield e.PromiseKept(promise_id=promise_id)
+                yield PromiseKept(promise_id=promise_id)
             elif paid and promise.owed:
-                yield e.PromisePartlyKept(promise_id=promise_id, paid=Money(paid, promise.owed.currency))
+                yield PromisePartlyKept(promise_id=promise_id, paid=Money(paid, promise.owed.currency))
             else:
-                yield e.PromiseBroken(promise_id=promise_id)
+                yield PromiseBroken(promise_id=promise_id)
 
 
 def _next_step(case: Case, advice: Advice, now: datetime) -> Event:
     if not case.open:
-        return e.CaseAssessed(dpd=0, amount_overdue=None, reason="closed")
+        return CaseAssessed(dpd=0, amount_overdue=None, reason="closed")
     owed = case.collectable(now)
     amount = total(owed)
     if amount is None:
-        return e.CaseAssessed(dpd=case.dpd(), amount_overdue=None, reason="nothing-owed")
+        return CaseAssessed(dpd=case.dpd(), amount_overdue=None, reason="nothing-owed")
     look = look_at(case, advice, now, owed, amount)
     if look.override is None and look.choice.step is None:
         return look.nothing("no-step", None)
@@ -100,11 +103,11 @@ def _decide_contact(look: Look) -> Event:
     asked = look.asked(step.way, step.purpose)
     decision = _decision(look, [asked])
     if _refused(decision.verdicts):
-        denied = e.ContactDenied(channel=step.way, decision=decision, assess_at=decision.earliest_next)
+        denied = ContactDenied(channel=step.way, decision=decision, assess_at=decision.earliest_next)
         return _said_before(look, decision) or denied
     assert case.personal is not None
     span = _open_now(look, asked)
-    return e.ContactPermitted(
+    return ContactPermitted(
         permit_id=_permit_id(case),
         channel=step.way,
         purpose=step.purpose,
@@ -132,12 +135,12 @@ def _decide_visit(look: Look) -> Event:
     visit = _after_notice(look.asked("visit", None), notice_hours)
     decision = _decision(look, [visit, notice])
     if _refused(decision.verdicts):
-        denied = e.VisitDenied(decision=decision, assess_at=decision.earliest_next)
+        denied = VisitDenied(decision=decision, assess_at=decision.earliest_next)
         return _said_before(look, decision) or denied
     assert case.personal is not None
     until = now + VISIT_VALID
     allowed = rules.open_spans(packs, visit, until)
-    return e.VisitPermitted(
+    return VisitPermitted(
         permit_id=_permit_id(case),
         decision=decision,
         loan_ids=tuple(sorted(look.owed)),

@@ -7,8 +7,9 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
-from doorstep.events import escalation as e
-from doorstep.events.values import Money, Override, PackRef
+from doorstep.events.escalation.cases import CaseAssessed
+from doorstep.events.escalation.permits import Purpose
+from doorstep.events.values import Money, Override, PackRef, Way
 
 from escalation.domain.assessment.decision_context import Advice
 from escalation.domain.case.state import Case, Event, Permit
@@ -106,7 +107,7 @@ class Look(msgspec.Struct, frozen=True):
         asked = FollowUpNotice in asking(self.packs).kinds
         return asked and bool(self.owed.keys() - _noticed(self.case, "validation-notice"))
 
-    def asked(self, way: e.Way, purpose: str | None) -> rules.Asked:
+    def asked(self, way: Way, purpose: str | None) -> rules.Asked:
         """What the packs are asked about."""
         case = self.case
         return rules.Asked(
@@ -127,7 +128,7 @@ class Look(msgspec.Struct, frozen=True):
 
     def nothing(self, reason: Literal["no-step", "not-due", "same-denial"], at: datetime | None) -> Event:
         """Nothing is to be done, until `at`."""
-        return e.CaseAssessed(dpd=self.situation.dpd, amount_overdue=self.amount, reason=reason, assess_at=at)
+        return CaseAssessed(dpd=self.situation.dpd, amount_overdue=self.amount, reason=reason, assess_at=at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,7 @@ def _situation(
     )
 
 
-def _noticed(case: Case, purpose: e.Purpose) -> set[str]:
+def _noticed(case: Case, purpose: Purpose) -> set[str]:
     """The loans of which this notice was given in this episode, or is being given."""
     lines = [one for one in case.ledger if one.purpose == purpose and one.episode == case.episode]
     return {loan for one in lines if one.outcome in GIVEN for loan in one.loans}

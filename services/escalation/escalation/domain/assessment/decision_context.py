@@ -11,7 +11,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from doorstep.events import escalation as e
+from doorstep.events.escalation.outcomes import ContactOutcomeRecorded, VisitOutcomeRecorded
+from doorstep.events.escalation.permits import ContactPermitted, VisitPermitted
+from doorstep.events.escalation.tenants import RampSet, ShadowSet
+from doorstep.events.kernel import SendingAllowed, SendingStopped
 from doorstep.events.registry import Event
 from doorstep.kernel.decider import StreamId, Wake
 from msgspec.structs import replace
@@ -87,15 +90,15 @@ class Counsel:
     def counts(self, stream: StreamId, event: Event) -> Sequence[str]:
         """Whose tallies `event` changes."""
         match event:
-            case e.ContactPermitted(first=True):
+            case ContactPermitted(first=True):
                 return [_reins(stream), *_places(stream, event)]
-            case e.ContactPermitted() | e.VisitPermitted() | e.VisitOutcomeRecorded():
+            case ContactPermitted() | VisitPermitted() | VisitOutcomeRecorded():
                 return _places(stream, event)
-            case e.ContactOutcomeRecorded(outcome="not-sent"):
+            case ContactOutcomeRecorded(outcome="not-sent"):
                 return [_reins(stream), *_places(stream, event)]
-            case e.ContactOutcomeRecorded():
+            case ContactOutcomeRecorded():
                 return _places(stream, event)
-            case e.ShadowSet() | e.RampSet() | e.SendingStopped() | e.SendingAllowed():
+            case ShadowSet() | RampSet() | SendingStopped() | SendingAllowed():
                 return [_reins(stream)]
             case _:
                 return ()
@@ -126,13 +129,13 @@ def _places(stream: StreamId, known: Any) -> Sequence[str]:
 
 def _reined(reins: Reins, event: Event) -> Reins:
     match event:
-        case e.ShadowSet() | e.RampSet() | e.SendingStopped() | e.SendingAllowed():
+        case ShadowSet() | RampSet() | SendingStopped() | SendingAllowed():
             return evolve(reins, event)
-        case e.ContactPermitted(permit_id=permit_id):
+        case ContactPermitted(permit_id=permit_id):
             at = event.decision.inputs.local_time.astimezone(UTC)
             kept = {name: when for name, when in reins.firsts.items() if when > at - FIRSTS_KEPT}
             return replace(reins, firsts={**kept, permit_id: at})
-        case e.ContactOutcomeRecorded(permit_id=permit_id):
+        case ContactOutcomeRecorded(permit_id=permit_id):
             return replace(reins, firsts={name: at for name, at in reins.firsts.items() if name != permit_id})
         case _:
             return reins
@@ -140,23 +143,23 @@ def _reined(reins: Reins, event: Event) -> Reins:
 
 def _reached(place: Place, event: Event) -> Place:
     match event:
-        case e.ContactPermitted(permit_id=permit_id, channel=channel, purpose=purpose):
+        case ContactPermitted(permit_id=permit_id, channel=channel, purpose=purpose):
             return _with(place, permit_id, Line(channel, _decided_at(event), purpose=purpose, loans=event.loan_ids))
-        case e.VisitPermitted(permit_id=permit_id):
+        case VisitPermitted(permit_id=permit_id):
             return _with(place, permit_id, Line("visit", _decided_at(event), loans=event.loan_ids))
-        case e.ContactOutcomeRecorded(permit_id=permit_id):
+        case ContactOutcomeRecorded(permit_id=permit_id):
             return _known(place, permit_id, event, CONTACT_FINALITY)
-        case e.VisitOutcomeRecorded(permit_id=permit_id, outcome="noticed") if permit_id in place.reached:
+        case VisitOutcomeRecorded(permit_id=permit_id, outcome="noticed") if permit_id in place.reached:
             place = _known(place, permit_id, event, VISIT_FINALITY)
             notice = Line("sms", event.at.astimezone(UTC), "sent", loans=place.reached[permit_id].loans)
             return _with(place, f"{permit_id}/notice", notice)
-        case e.VisitOutcomeRecorded(permit_id=permit_id):
+        case VisitOutcomeRecorded(permit_id=permit_id):
             return _known(place, permit_id, event, VISIT_FINALITY)
         case _:
             return place
 
 
-def _decided_at(event: e.ContactPermitted | e.VisitPermitted) -> datetime:
+def _decided_at(event: ContactPermitted | VisitPermitted) -> datetime:
     return event.decision.inputs.local_time.astimezone(UTC)
 
 
@@ -166,7 +169,7 @@ def _with(place: Place, name: str, reach: Line) -> Place:
 
 
 def _known(
-    place: Place, name: str, event: e.ContactOutcomeRecorded | e.VisitOutcomeRecorded, finality: Mapping[str, int]
+    place: Place, name: str, event: ContactOutcomeRecorded | VisitOutcomeRecorded, finality: Mapping[str, int]
 ) -> Place:
     reach = place.reached.get(name)
     if reach is None:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 
-from doorstep.events.escalation import Purpose, Way
-from doorstep.events.values import Verdict
+from doorstep.events.escalation.permits import Purpose
+from doorstep.events.values import Verdict, Way
 
 from escalation.domain.assessment.decision_context import Advice
 from escalation.domain.case.state import Case

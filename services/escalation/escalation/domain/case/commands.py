@@ -5,8 +5,12 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Literal
 
-from doorstep.events import escalation as e
-from doorstep.events.values import Sealed
+from doorstep.events.escalation.disputes import Contested, DisputeAttached, DisputeOutcome
+from doorstep.events.escalation.holds import HoldKind
+from doorstep.events.escalation.outcomes import Outcome, VisitOutcome
+from doorstep.events.escalation.permits import Purpose
+from doorstep.events.escalation.preferences import ConsentKind
+from doorstep.events.values import Sealed, Way
 from doorstep.kernel.decider import Wake
 
 from escalation.domain.case.state import Fact
@@ -25,7 +29,7 @@ class RecordContactOutcome:
     """An executor says what became of a contact."""
 
     permit_id: str
-    outcome: e.Outcome
+    outcome: Outcome
     at: datetime
 
 
@@ -34,7 +38,7 @@ class RecordVisitOutcome:
     """An executor says what became of a visit."""
 
     permit_id: str
-    outcome: e.VisitOutcome
+    outcome: VisitOutcome
     at: datetime
     willingness: int | None = None
 
@@ -54,11 +58,11 @@ class PlaceHold:
     `loans`, on `ways` (empty: all)."""
 
     hold_id: str
-    kind: e.HoldKind
+    kind: HoldKind
     starts: datetime | None = None
     until: datetime | None = None
     loans: tuple[str, ...] = ()
-    ways: tuple[e.Way, ...] = ()
+    ways: tuple[Way, ...] = ()
     reason: str | None = None
 
 
@@ -95,7 +99,7 @@ class OpenDispute:
     own it has the usual ones."""
 
     dispute_id: str
-    about: e.Contested
+    about: Contested
     opened_by: str | None = None
     answer_by: datetime | None = None
     close_by: datetime | None = None
@@ -107,7 +111,7 @@ class OpenDispute:
 class AttachToDispute:
     """Something that bears on a dispute, as the event keeps it. Refused once the dispute is closed."""
 
-    attached: e.DisputeAttached
+    attached: DisputeAttached
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,7 @@ class CloseDispute:
     Refused before the borrower was answered, unless they took it back."""
 
     dispute_id: str
-    outcome: e.DisputeOutcome
+    outcome: DisputeOutcome
     by: str
     reason: str
 
@@ -136,8 +140,8 @@ class RecordConsent:
     """The borrower agreed to be reached at other hours, or at another place."""
 
     consent_id: str
-    kind: e.ConsentKind
-    ways: tuple[e.Way, ...] = ()
+    kind: ConsentKind
+    ways: tuple[Way, ...] = ()
     until: datetime | None = None
 
 
@@ -153,7 +157,7 @@ class RecordBlock:
     """Hours, or ways, that the borrower called inconvenient."""
 
     block_id: str
-    ways: tuple[e.Way, ...] = ()
+    ways: tuple[Way, ...] = ()
     weekdays: tuple[int, ...] = ()
     opens: time | None = None
     closes: time | None = None
@@ -171,10 +175,10 @@ class RequestOverride:
     """A person wants another next step."""
 
     override_id: str
-    way: e.Way
+    way: Way
     reason: str
     by: str
-    purpose: e.Purpose = "reminder"
+    purpose: Purpose = "reminder"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import assert_never
 
-from doorstep.events import escalation as e
+from doorstep.events.escalation.cases import CaseAssigned
+from doorstep.events.escalation.loans import PaymentRecorded, PaymentReversalRecorded
+from doorstep.events.escalation.outcomes import ContactOutcomeRecorded, VisitOutcomeRecorded
+from doorstep.events.escalation.permits import CancelReason
+from doorstep.events.escalation.promises import PromiseRecorded
+from doorstep.events.kernel import SendingResumed, SendingSuspended
 from doorstep.kernel.decider import Decider, Wake
 from doorstep.messaging.windows import next_quarter
 from msgspec.structs import replace
@@ -85,10 +90,10 @@ def decide(case: Case, advised: Advised, now: datetime) -> Sequence[Event]:  # n
         case RecordPromise():
             return _promise(case, command, advised.advice, now)
         case SuspendSending(by, key):
-            suspended = e.SendingSuspended(by=by, key=key)
+            suspended = SendingSuspended(by=by, key=key)
             return [] if (by, key) in case.suspended else [suspended, *cancellations(case.ledger, "suspended")]
         case ResumeSending(by, key):
-            resumed = e.SendingResumed(by=by, key=key, assess_at=next_quarter(now))
+            resumed = SendingResumed(by=by, key=key, assess_at=next_quarter(now))
             return [resumed] if (by, key) in case.suspended else []
         case PlaceHold() | RenewHold() | LiftHold() | CloseReview():
             return decide_hold(case, command, advised.advice, now)
@@ -99,7 +104,7 @@ def decide(case: Case, advised: Advised, now: datetime) -> Sequence[Event]:  # n
         case RequestOverride() | ApproveOverride() | RejectOverride():
             return decide_override(case, command, now)
         case Assign(agency, reason):
-            return [] if agency == case.agency else [e.CaseAssigned(agency=agency, reason=reason)]
+            return [] if agency == case.agency else [CaseAssigned(agency=agency, reason=reason)]
     assert_never(command)
 
 
@@ -127,14 +132,14 @@ def _record(case: Case, fact: Fact, now: datetime) -> Sequence[Event]:
 
 
 def _dated(case: Case, fact: Fact, now: datetime) -> Fact:
-    if isinstance(fact, e.PaymentReversalRecorded):
+    if isinstance(fact, PaymentReversalRecorded):
         return replace(fact, assess_at=next_quarter(now))
     loan = case.loans.get(fact.loan_id, Loan())
-    late = fact.paid_on < loan.order[0] if isinstance(fact, e.PaymentRecorded) else order(fact) < loan.order
+    late = fact.paid_on < loan.order[0] if isinstance(fact, PaymentRecorded) else order(fact) < loan.order
     return replace(fact, late=late, assess_at=next_quarter(now))
 
 
-def _in_the_way(before: Case, after: Case) -> e.CancelReason | None:
+def _in_the_way(before: Case, after: Case) -> CancelReason | None:
     """Why a permit that was given `before` must not be used `after`; its amount may have changed, too."""
     if before.owed().keys() - after.owed().keys():
         return "cure"
@@ -149,7 +154,7 @@ def _contact_outcome(case: Case, command: RecordContactOutcome, now: datetime) -
     if CONTACT_FINALITY[command.outcome] <= CONTACT_FINALITY.get(permit.outcome, 0) and not when:
         return []
     return [
-        e.ContactOutcomeRecorded(
+        ContactOutcomeRecorded(
             permit_id=permit.permit_id,
             channel=permit.way,
             outcome=command.outcome,
@@ -172,7 +177,7 @@ def _visit_outcome(case: Case, command: RecordVisitOutcome, now: datetime) -> Se
         return []
     ended = command.outcome in ("completed", "failed", "not-made")
     return [
-        e.VisitOutcomeRecorded(
+        VisitOutcomeRecorded(
             permit_id=permit.permit_id,
             outcome=command.outcome,
             at=command.at,
@@ -193,7 +198,7 @@ def _promise(case: Case, command: RecordPromise, advice: Advice, now: datetime) 
     judged_on = command.due + timedelta(days=terms.promise_grace_days)
     morning = datetime.combine(judged_on + timedelta(days=1), JUDGED_AT, zone).astimezone(UTC)
     return [
-        e.PromiseRecorded(
+        PromiseRecorded(
             promise_id=command.promise_id,
             due=command.due,
             check_at=morning,

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from doorstep.events import escalation as e
+from doorstep.events.escalation.disputes import DisputeAnswered, DisputeClosed, DisputeOpened, DisputeOverdue
+from doorstep.events.escalation.holds import HoldLifted, HoldPlaced
 from doorstep.kernel.decider import Refused
 from doorstep.messaging.windows import next_quarter
 
@@ -45,7 +46,7 @@ def missed_deadlines(case: Case, now: datetime) -> Iterator[Event]:
 def _missed(case: Case, dispute_id: str, now: datetime) -> Iterator[Event]:
     for deadline, at in case.disputes[dispute_id].due().items():
         if at <= now:
-            yield e.DisputeOverdue(dispute_id=dispute_id, deadline=deadline, was_due=at)
+            yield DisputeOverdue(dispute_id=dispute_id, deadline=deadline, was_due=at)
 
 
 def _open(case: Case, command: OpenDispute, now: datetime) -> Sequence[Event]:
@@ -53,7 +54,7 @@ def _open(case: Case, command: OpenDispute, now: datetime) -> Sequence[Event]:
         raise Refused(f"the case has a hold {command.dispute_id} already: give the dispute another id")
     if unknown := set(command.loans) - case.loans.keys():
         raise Refused(f"the case has no loan {', '.join(sorted(unknown))}; it has {', '.join(sorted(case.loans))}")
-    opened = e.DisputeOpened(
+    opened = DisputeOpened(
         dispute_id=command.dispute_id,
         about=command.about,
         answer_by=command.answer_by or now + ANSWERED_WITHIN,
@@ -65,12 +66,12 @@ def _open(case: Case, command: OpenDispute, now: datetime) -> Sequence[Event]:
     if not now < opened.answer_by <= opened.close_by:
         raise Refused("a dispute is answered in the future, and closed then or later: give answer_by and close_by so")
     # Neither a length nor ways of a pack: it lasts until the dispute is closed, and stops everything.
-    return [opened, *placing(case, e.HoldPlaced(hold_id=command.dispute_id, kind="dispute", loans=command.loans))]
+    return [opened, *placing(case, HoldPlaced(hold_id=command.dispute_id, kind="dispute", loans=command.loans))]
 
 
 def _answered(case: Case, command: AnswerDispute, now: datetime) -> Event:
     dispute = case.disputes[command.dispute_id]
-    return e.DisputeAnswered(
+    return DisputeAnswered(
         dispute_id=command.dispute_id,
         answer_id=command.answer_id,
         by=command.by,
@@ -83,7 +84,7 @@ def _closed(case: Case, command: CloseDispute, now: datetime) -> Sequence[Event]
     dispute_id, dispute = command.dispute_id, case.disputes[command.dispute_id]
     if not dispute.answers and command.outcome != "withdrawn":
         raise Refused(f"the borrower has not been answered: answer dispute {dispute_id}, then close it")
-    closed = e.DisputeClosed(
+    closed = DisputeClosed(
         dispute_id=dispute_id,
         outcome=command.outcome,
         by=command.by,
@@ -91,7 +92,7 @@ def _closed(case: Case, command: CloseDispute, now: datetime) -> Sequence[Event]
         late=dispute.close_by <= now,
     )
     reason = f"dispute: {command.outcome}"
-    return [closed, e.HoldLifted(hold_id=dispute_id, reason=reason, assess_at=next_quarter(now))]
+    return [closed, HoldLifted(hold_id=dispute_id, reason=reason, assess_at=next_quarter(now))]
 
 
 def _dispute(case: Case, dispute_id: str) -> Dispute:

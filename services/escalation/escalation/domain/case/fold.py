@@ -5,7 +5,33 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar, assert_never
 
 import msgspec
-from doorstep.events import escalation as e
+from doorstep.events.escalation.cases import CaseAssessed, CaseAssigned, CaseCured, CaseOpened, CaseReevaluated
+from doorstep.events.escalation.disputes import (
+    DisputeAnswered,
+    DisputeAttached,
+    DisputeClosed,
+    DisputeOpened,
+    DisputeOverdue,
+)
+from doorstep.events.escalation.holds import HoldLifted, HoldPlaced, HoldRenewed, ReviewClosed, ReviewRequested
+from doorstep.events.escalation.loans import (
+    LoanCureRecorded,
+    LoanOverdueRecorded,
+    PaymentRecorded,
+    PaymentReversalRecorded,
+)
+from doorstep.events.escalation.outcomes import ContactOutcomeRecorded, VisitOutcomeRecorded
+from doorstep.events.escalation.overrides import OverrideApproved, OverrideRejected, OverrideRequested
+from doorstep.events.escalation.permits import (
+    ContactDenied,
+    ContactPermitted,
+    PermitCancelled,
+    VisitDenied,
+    VisitPermitted,
+)
+from doorstep.events.escalation.preferences import BlockRecorded, BlockRemoved, ConsentRecorded, ConsentWithdrawn
+from doorstep.events.escalation.promises import PromiseBroken, PromiseKept, PromisePartlyKept, PromiseRecorded
+from doorstep.events.kernel import SendingResumed, SendingSuspended
 from doorstep.events.values import Decision
 from msgspec.structs import replace
 
@@ -45,116 +71,114 @@ FACTS_REMEMBERED = 64
 def evolve(case: Case, event: Event) -> Case:  # noqa: PLR0911, PLR0912, PLR0915
     """The case after `event`."""
     match event:
-        case e.LoanOverdueRecorded():
+        case LoanOverdueRecorded():
             return _loan_overdue(case, event)
-        case e.LoanCureRecorded():
+        case LoanCureRecorded():
             loan = replace(_loan(case, event.loan_id), order=order(event), overdue=False)
             return _with_fact(case, event, None if event.late else loan)
-        case e.PaymentRecorded() | e.PaymentReversalRecorded():
+        case PaymentRecorded() | PaymentReversalRecorded():
             return _with_fact(case, event, _payment(_loan(case, event.loan_id), event))
-        case e.CaseReevaluated():
+        case CaseReevaluated():
             return case
-        case e.CaseOpened(episode=episode):
+        case CaseOpened(episode=episode):
             return replace(_settled(case), open=True, episode=episode, episode_at=None, stage=0, denial=None)
-        case e.CaseCured():
+        case CaseCured():
             return replace(
                 case, open=False, promise_broken=False, reversed=False, overrides={}, denial=None, assess_at=None
             )
-        case e.CaseAssessed(assess_at=at, dpd=dpd, amount_overdue=amount):
+        case CaseAssessed(assess_at=at, dpd=dpd, amount_overdue=amount):
             return replace(case, assess_at=at, stage=min(case.stage, stage_of(dpd)), assessed=amount)
-        case e.CaseAssigned(agency=agency):
+        case CaseAssigned(agency=agency):
             return replace(case, agency=agency)
-        case e.ContactPermitted():
+        case ContactPermitted():
             # The message about the broken promise is said once.
             said = event.purpose == "promise-broken"
             return replace(_permitted(case, event), promise_broken=case.promise_broken and not said)
-        case e.VisitPermitted():
+        case VisitPermitted():
             return _permitted(case, event)
-        case e.ContactDenied() | e.VisitDenied():
+        case ContactDenied() | VisitDenied():
             case = _decided(case, event.decision)
             return replace(case, denial=denial(event.decision), assess_at=event.assess_at)
-        case e.PermitCancelled(permit_id=permit_id):
+        case PermitCancelled(permit_id=permit_id):
             return _with_permit(case, permit_id, cancelled=True)
-        case e.ContactOutcomeRecorded():
+        case ContactOutcomeRecorded():
             return _contact_outcome(case, event)
-        case e.VisitOutcomeRecorded():
+        case VisitOutcomeRecorded():
             return _visit_outcome(case, event)
-        case e.PromiseRecorded(promise_id=promise_id):
+        case PromiseRecorded(promise_id=promise_id):
             judged_on, given = event.judged_on or event.due + timedelta(days=1), event.given or event.due
             promise = Promise(event.due, event.check_at, judged_on, given, event.amount, event.owed)
             heard = (*case.promises_heard, promise_id)
             promises = {**case.promises, promise_id: promise}
             return replace(case, promises=promises, promises_heard=heard, promise_broken=False)
-        case e.PromiseBroken(promise_id=promise_id):
+        case PromiseBroken(promise_id=promise_id):
             case = replace(case, promises=_but(case.promises, promise_id))
             return replace(case, promise_broken=True, broken=case.broken + 1)
-        case e.PromisePartlyKept(promise_id=promise_id):
+        case PromisePartlyKept(promise_id=promise_id):
             case = replace(case, promises=_but(case.promises, promise_id))
             return replace(case, promise_broken=True, partly_kept=case.partly_kept + 1)
-        case e.PromiseKept(promise_id=promise_id):
+        case PromiseKept(promise_id=promise_id):
             return replace(case, promises=_but(case.promises, promise_id), kept=case.kept + 1)
-        case e.HoldPlaced(hold_id=hold_id):
+        case HoldPlaced(hold_id=hold_id):
             hold = Hold(event.kind, event.until, event.starts, event.loans, event.ways)
             return _assess_by(replace(case, holds={**case.holds, hold_id: hold}), event.starts)
-        case e.HoldRenewed(hold_id=hold_id, until=until):
+        case HoldRenewed(hold_id=hold_id, until=until):
             return replace(
                 case, holds={**case.holds, hold_id: msgspec.structs.replace(case.holds[hold_id], until=until)}
             )
-        case e.HoldLifted(hold_id=hold_id):
+        case HoldLifted(hold_id=hold_id):
             return _assess_by(replace(case, holds=_but(case.holds, hold_id)), event.assess_at)
-        case e.ReviewRequested(review_id=review_id, about=about):
+        case ReviewRequested(review_id=review_id, about=about):
             return replace(case, reviews={**case.reviews, review_id: about})
-        case e.ReviewClosed(review_id=review_id):
+        case ReviewClosed(review_id=review_id):
             return replace(case, reviews=_but(case.reviews, review_id))
-        case e.DisputeOpened(dispute_id=dispute_id, answer_by=answer_by, close_by=close_by):
+        case DisputeOpened(dispute_id=dispute_id, answer_by=answer_by, close_by=close_by):
             dispute = Dispute(answer_by=answer_by, close_by=close_by, loans=event.loans)
             return replace(case, disputes={**case.disputes, dispute_id: dispute})
-        case e.DisputeAttached() | e.DisputeAnswered() | e.DisputeOverdue() | e.DisputeClosed():
+        case DisputeAttached() | DisputeAnswered() | DisputeOverdue() | DisputeClosed():
             dispute = _disputed(case.disputes[event.dispute_id], event)
             return replace(case, disputes={**case.disputes, event.dispute_id: dispute})
-        case e.ConsentRecorded(consent_id=consent_id):
+        case ConsentRecorded(consent_id=consent_id):
             consent = Consent(event.kind, event.ways, event.until)
             return _assess_by(replace(case, consents={**case.consents, consent_id: consent}), event.assess_at)
-        case e.ConsentWithdrawn(consent_id=consent_id):
+        case ConsentWithdrawn(consent_id=consent_id):
             return _assess_by(replace(case, consents=_but(case.consents, consent_id)), event.assess_at)
-        case e.BlockRecorded(block_id=block_id):
+        case BlockRecorded(block_id=block_id):
             block = Block(event.ways, event.weekdays, event.opens, event.closes)
             return replace(case, blocks={**case.blocks, block_id: block})
-        case e.BlockRemoved(block_id=block_id):
+        case BlockRemoved(block_id=block_id):
             return _assess_by(replace(case, blocks=_but(case.blocks, block_id)), event.assess_at)
-        case e.OverrideRequested(override_id=override_id):
+        case OverrideRequested(override_id=override_id):
             wanted = Wanted(event.way, event.purpose, event.reason, event.by)
             heard = (*case.overrides_heard, override_id)
             return replace(case, overrides={**case.overrides, override_id: wanted}, overrides_heard=heard)
-        case e.OverrideApproved(override_id=override_id, by=by):
+        case OverrideApproved(override_id=override_id, by=by):
             wanted = replace(case.overrides[override_id], approved_by=by)
             return _assess_by(replace(case, overrides={**case.overrides, override_id: wanted}), event.assess_at)
-        case e.OverrideRejected(override_id=override_id):
+        case OverrideRejected(override_id=override_id):
             return replace(case, overrides=_but(case.overrides, override_id))
-        case e.SendingSuspended(by=by, key=key):
+        case SendingSuspended(by=by, key=key):
             return replace(case, suspended=(*case.suspended, (by, key)))
-        case e.SendingResumed(by=by, key=key):
+        case SendingResumed(by=by, key=key):
             left = tuple(one for one in case.suspended if one != (by, key))
             return _assess_by(replace(case, suspended=left), event.assess_at)
     assert_never(event)
 
 
-def _disputed(
-    dispute: Dispute, event: e.DisputeAttached | e.DisputeAnswered | e.DisputeOverdue | e.DisputeClosed
-) -> Dispute:
+def _disputed(dispute: Dispute, event: DisputeAttached | DisputeAnswered | DisputeOverdue | DisputeClosed) -> Dispute:
     match event:
-        case e.DisputeAttached(attachment_id=attachment_id):
+        case DisputeAttached(attachment_id=attachment_id):
             return replace(dispute, attachments=(*dispute.attachments, attachment_id))
-        case e.DisputeAnswered(answer_id=answer_id):
+        case DisputeAnswered(answer_id=answer_id):
             return replace(dispute, answers=(*dispute.answers, answer_id))
-        case e.DisputeOverdue(deadline=deadline):
+        case DisputeOverdue(deadline=deadline):
             return replace(dispute, missed=(*dispute.missed, deadline))
-        case e.DisputeClosed(outcome=outcome):
+        case DisputeClosed(outcome=outcome):
             return replace(dispute, outcome=outcome)
     assert_never(event)
 
 
-def order(fact: e.LoanOverdueRecorded | e.LoanCureRecorded) -> Order:
+def order(fact: LoanOverdueRecorded | LoanCureRecorded) -> Order:
     """Which of two facts about a loan is the later one, whichever came first: by business date, then by when
     the bank said it (a correction of the same date), then by name, so that every permutation ends alike."""
     return (fact.business_date, fact.said_at.astimezone(UTC) if fact.said_at else NEVER[1], name_of(fact))
@@ -175,7 +199,7 @@ def _loan(case: Case, loan_id: str) -> Loan:
     return case.loans.get(loan_id, Loan())
 
 
-def _loan_overdue(case: Case, fact: e.LoanOverdueRecorded) -> Case:
+def _loan_overdue(case: Case, fact: LoanOverdueRecorded) -> Case:
     loan = replace(
         _loan(case, fact.loan_id),
         order=order(fact),
@@ -201,8 +225,8 @@ def _loan_overdue(case: Case, fact: e.LoanOverdueRecorded) -> Case:
     )
 
 
-def _payment(loan: Loan, fact: e.PaymentRecorded | e.PaymentReversalRecorded) -> Loan:
-    if isinstance(fact, e.PaymentRecorded):
+def _payment(loan: Loan, fact: PaymentRecorded | PaymentReversalRecorded) -> Loan:
+    if isinstance(fact, PaymentRecorded):
         name, paid_on = name_of(fact), fact.paid_on
         taken_back = name in loan.payments and loan.payments[name].reversed
         paid = Paid(paid_on, fact.amount, taken_back)
@@ -217,7 +241,7 @@ def _payment(loan: Loan, fact: e.PaymentRecorded | e.PaymentReversalRecorded) ->
 def _with_fact(case: Case, fact: Fact, loan: Loan | None) -> Case:
     loans = case.loans if loan is None else {**case.loans, fact.loan_id: loan}
     facts = (*case.recent_facts, name_of(fact))[-FACTS_REMEMBERED:]
-    taken_back = case.reversed or isinstance(fact, e.PaymentReversalRecorded)
+    taken_back = case.reversed or isinstance(fact, PaymentReversalRecorded)
     return _assess_by(replace(case, loans=loans, recent_facts=facts, reversed=taken_back), fact.assess_at)
 
 
@@ -239,8 +263,8 @@ def _decided(case: Case, decision: Decision) -> Case:
     )
 
 
-def _permitted(case: Case, event: e.ContactPermitted | e.VisitPermitted) -> Case:
-    contact = event if isinstance(event, e.ContactPermitted) else None
+def _permitted(case: Case, event: ContactPermitted | VisitPermitted) -> Case:
+    contact = event if isinstance(event, ContactPermitted) else None
     case = _decided(case, event.decision)
     permit = Permit(
         permit_id=event.permit_id,
@@ -278,7 +302,7 @@ def _settled(case: Case) -> Case:
     return replace(case, ledger=tuple(replace(permit, settled=True) for permit in case.ledger))
 
 
-def _contact_outcome(case: Case, event: e.ContactOutcomeRecorded) -> Case:
+def _contact_outcome(case: Case, event: ContactOutcomeRecorded) -> Case:
     case = _assess_by(case, event.assess_at)
     permit = permit_of(case, event.permit_id)
     if permit is None:
@@ -297,7 +321,7 @@ def _contact_outcome(case: Case, event: e.ContactOutcomeRecorded) -> Case:
     return replace(case, stage=max(case.stage, stage))
 
 
-def _visit_outcome(case: Case, event: e.VisitOutcomeRecorded) -> Case:
+def _visit_outcome(case: Case, event: VisitOutcomeRecorded) -> Case:
     case = _assess_by(case, event.assess_at)
     permit = permit_of(case, event.permit_id)
     if permit is None:

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from doorstep.events import escalation as e
+from doorstep.events.escalation.holds import (
+    HoldKind,
+    HoldLifted,
+    HoldPlaced,
+    HoldRenewed,
+    ReviewClosed,
+    ReviewRequested,
+)
 from doorstep.kernel.decider import Refused
 from doorstep.messaging.windows import next_quarter
 
@@ -14,7 +21,7 @@ from escalation.domain.case.state import Case, Event, Hold, cancellations
 from escalation.domain.policy import country_of
 from escalation.domain.rules import rules
 
-REVIEWED: tuple[e.HoldKind, ...] = ("complaint",)
+REVIEWED: tuple[HoldKind, ...] = ("complaint",)
 """Holds that end only when a person has looked at the case."""
 
 
@@ -31,16 +38,16 @@ def decide_hold(
             new = until or _until(advice, case, kind, now)
             if new == case.holds[hold_id].until:
                 return []
-            return [e.HoldRenewed(hold_id=hold_id, reason=reason, until=new)]
+            return [HoldRenewed(hold_id=hold_id, reason=reason, until=new)]
         case LiftHold(hold_id, reason):
             if _ours(case, hold_id) and hold_id in case.reviews:
                 raise Refused(f"hold {hold_id} is under review: close review {hold_id} and say what came of it")
-            return [e.HoldLifted(hold_id=hold_id, reason=reason, assess_at=next_quarter(now))]
+            return [HoldLifted(hold_id=hold_id, reason=reason, assess_at=next_quarter(now))]
         case CloseReview(review_id, outcome, reason):
             if review_id not in case.reviews:
                 raise Refused(f"the case has no review {review_id}; its reviews: {', '.join(case.reviews) or 'none'}")
-            closed = e.ReviewClosed(review_id=review_id, outcome=outcome, reason=reason)
-            lifted = e.HoldLifted(hold_id=review_id, reason=f"review: {outcome}", assess_at=next_quarter(now))
+            closed = ReviewClosed(review_id=review_id, outcome=outcome, reason=reason)
+            lifted = HoldLifted(hold_id=review_id, reason=f"review: {outcome}", assess_at=next_quarter(now))
             return [closed, lifted] if review_id in case.holds else [closed]
     assert_never(command)
 
@@ -48,7 +55,7 @@ def decide_hold(
 def _place(case: Case, command: PlaceHold, advice: Advice, now: datetime) -> Sequence[Event]:
     terms = rules.hold_terms(advice.policy.packs_at(country_of(case.region)), command.kind, now.date())
     starts = command.starts if command.starts is not None and command.starts > now else None
-    placed = e.HoldPlaced(
+    placed = HoldPlaced(
         hold_id=command.hold_id,
         kind=command.kind,
         starts=starts,
@@ -61,15 +68,15 @@ def _place(case: Case, command: PlaceHold, advice: Advice, now: datetime) -> Seq
     return placing(case, placed)
 
 
-def placing(case: Case, placed: e.HoldPlaced) -> Sequence[Event]:
+def placing(case: Case, placed: HoldPlaced) -> Sequence[Event]:
     """`placed`, the review it asks for, and what it cancels: nothing yet if it begins later."""
     hold = Hold(placed.kind, placed.until, placed.starts, placed.loans, placed.ways)
     stopped = [permit for permit in case.ledger if hold.stops(permit)] if placed.starts is None else []
-    review = [e.ReviewRequested(review_id=placed.hold_id, about=placed.kind)] if placed.kind in REVIEWED else []
+    review = [ReviewRequested(review_id=placed.hold_id, about=placed.kind)] if placed.kind in REVIEWED else []
     return [placed, *review, *cancellations(stopped, "hold")]
 
 
-def _until(advice: Advice, case: Case, kind: e.HoldKind, starts: datetime) -> datetime | None:
+def _until(advice: Advice, case: Case, kind: HoldKind, starts: datetime) -> datetime | None:
     days = rules.hold_terms(advice.policy.packs_at(country_of(case.region)), kind, starts.date()).days
     return None if days is None else starts + timedelta(days=days)
 

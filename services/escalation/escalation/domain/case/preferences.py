@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from doorstep.events import escalation as e
+from doorstep.events.escalation.overrides import OverrideApproved, OverrideRejected, OverrideRequested
+from doorstep.events.escalation.preferences import BlockRecorded, BlockRemoved, ConsentRecorded, ConsentWithdrawn
 from doorstep.kernel.decider import Refused
 from doorstep.messaging.windows import next_quarter
 
@@ -31,25 +32,25 @@ def decide_wish(
     soon = next_quarter(now)
     match command:
         case RecordConsent(consent_id, kind, ways, until):
-            consent = e.ConsentRecorded(consent_id=consent_id, kind=kind, ways=ways, until=until, assess_at=soon)
+            consent = ConsentRecorded(consent_id=consent_id, kind=kind, ways=ways, until=until, assess_at=soon)
             return [] if consent_id in case.consents else [consent]
         case WithdrawConsent(consent_id):
             if consent_id not in case.consents:
                 raise Refused(f"the case has no consent {consent_id}; it has: {', '.join(case.consents) or 'none'}")
-            return [e.ConsentWithdrawn(consent_id=consent_id, assess_at=soon), *cancellations(case.ledger, "consent")]
+            return [ConsentWithdrawn(consent_id=consent_id, assess_at=soon), *cancellations(case.ledger, "consent")]
         case RecordBlock():
             return [] if command.block_id in case.blocks else _block(case, command, advice)
         case RemoveBlock(block_id):
             if block_id not in case.blocks:
                 raise Refused(f"the case has no block {block_id}; it has: {', '.join(case.blocks) or 'none'}")
-            return [e.BlockRemoved(block_id=block_id, assess_at=soon)]
+            return [BlockRemoved(block_id=block_id, assess_at=soon)]
     assert_never(command)
 
 
 def _block(case: Case, command: RecordBlock, advice: Advice) -> Sequence[Event]:
     if (command.opens is None) != (command.closes is None):
         raise Refused("give both opens and closes, or neither")
-    blocked = e.BlockRecorded(
+    blocked = BlockRecorded(
         block_id=command.block_id,
         ways=command.ways,
         weekdays=command.weekdays,
@@ -80,7 +81,7 @@ def decide_override(
             if not case.open:
                 raise Refused("the case is not open: there is no next step to choose")
             return [
-                e.OverrideRequested(
+                OverrideRequested(
                     override_id=command.override_id,
                     way=command.way,
                     purpose=command.purpose,
@@ -94,10 +95,10 @@ def decide_override(
                 return []
             if wanted.by == by:
                 raise Refused(f"{by} asked for this override: a second person has to approve it")
-            return [e.OverrideApproved(override_id=override_id, by=by, assess_at=next_quarter(now))]
+            return [OverrideApproved(override_id=override_id, by=by, assess_at=next_quarter(now))]
         case RejectOverride(override_id, by, reason):
             _wanted(case, override_id)
-            return [e.OverrideRejected(override_id=override_id, by=by, reason=reason)]
+            return [OverrideRejected(override_id=override_id, by=by, reason=reason)]
     assert_never(command)
 
 

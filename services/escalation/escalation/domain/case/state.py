@@ -6,8 +6,51 @@ from decimal import Decimal
 from typing import Literal
 
 import msgspec
-from doorstep.events import escalation as e
-from doorstep.events.values import Language, Money, Sealed
+from doorstep.events.escalation.cases import CaseAssessed, CaseAssigned, CaseCured, CaseOpened, CaseReevaluated
+from doorstep.events.escalation.disputes import (
+    Deadline,
+    DisputeAnswered,
+    DisputeAttached,
+    DisputeClosed,
+    DisputeOpened,
+    DisputeOutcome,
+    DisputeOverdue,
+)
+from doorstep.events.escalation.holds import (
+    HoldKind,
+    HoldLifted,
+    HoldPlaced,
+    HoldRenewed,
+    ReviewClosed,
+    ReviewRequested,
+)
+from doorstep.events.escalation.loans import (
+    LoanCureRecorded,
+    LoanOverdueRecorded,
+    PaymentRecorded,
+    PaymentReversalRecorded,
+)
+from doorstep.events.escalation.outcomes import ContactOutcomeRecorded, VisitOutcomeRecorded
+from doorstep.events.escalation.overrides import OverrideApproved, OverrideRejected, OverrideRequested
+from doorstep.events.escalation.permits import (
+    CancelReason,
+    ContactDenied,
+    ContactPermitted,
+    PermitCancelled,
+    Purpose,
+    VisitDenied,
+    VisitPermitted,
+)
+from doorstep.events.escalation.preferences import (
+    BlockRecorded,
+    BlockRemoved,
+    ConsentKind,
+    ConsentRecorded,
+    ConsentWithdrawn,
+)
+from doorstep.events.escalation.promises import PromiseBroken, PromiseKept, PromisePartlyKept, PromiseRecorded
+from doorstep.events.kernel import SendingResumed, SendingSuspended
+from doorstep.events.values import Language, Money, Sealed, Way
 
 STAGES = ("none", "early", "middle", "late")
 
@@ -45,8 +88,8 @@ class Permit(msgspec.Struct, frozen=True, kw_only=True):
     once the borrower has answered, or the episode is over: then it no longer counts as unanswered."""
 
     permit_id: str
-    way: e.Way
-    purpose: e.Purpose | None = None
+    way: Way
+    purpose: Purpose | None = None
     at: datetime
     valid_until: datetime
     loans: tuple[str, ...] = ()
@@ -90,11 +133,11 @@ class Permit(msgspec.Struct, frozen=True, kw_only=True):
 class Hold(msgspec.Struct, frozen=True):
     """A reason not to contact: from `starts` to `until`, about `loans`, on `ways`; empty means all."""
 
-    kind: e.HoldKind
+    kind: HoldKind
     until: datetime | None
     starts: datetime | None = None
     loans: tuple[str, ...] = ()
-    ways: tuple[e.Way, ...] = ()
+    ways: tuple[Way, ...] = ()
 
     def begun(self, now: datetime) -> bool:
         """Whether it holds at `now`."""
@@ -115,12 +158,12 @@ class Dispute(msgspec.Struct, frozen=True, kw_only=True):
     loans: tuple[str, ...] = ()
     answers: tuple[str, ...] = ()
     attachments: tuple[str, ...] = ()
-    missed: tuple[e.Deadline, ...] = ()
-    outcome: e.DisputeOutcome | None = None
+    missed: tuple[Deadline, ...] = ()
+    outcome: DisputeOutcome | None = None
 
-    def due(self) -> dict[e.Deadline, datetime]:
+    def due(self) -> dict[Deadline, datetime]:
         """The deadlines that are still to be kept, or to be missed."""
-        waits: dict[e.Deadline, datetime] = {} if self.answers else {"answer": self.answer_by}
+        waits: dict[Deadline, datetime] = {} if self.answers else {"answer": self.answer_by}
         waits["close"] = self.close_by
         return {} if self.outcome else {name: at for name, at in waits.items() if name not in self.missed}
 
@@ -140,15 +183,15 @@ class Promise(msgspec.Struct, frozen=True):
 class Consent(msgspec.Struct, frozen=True):
     """What the borrower agreed to."""
 
-    kind: e.ConsentKind
-    ways: tuple[e.Way, ...]
+    kind: ConsentKind
+    ways: tuple[Way, ...]
     until: datetime | None
 
 
 class Block(msgspec.Struct, frozen=True):
     """Hours and ways the borrower called inconvenient."""
 
-    ways: tuple[e.Way, ...]
+    ways: tuple[Way, ...]
     weekdays: tuple[int, ...]
     opens: time | None
     closes: time | None
@@ -157,8 +200,8 @@ class Block(msgspec.Struct, frozen=True):
 class Wanted(msgspec.Struct, frozen=True):
     """Another next step, as a person wants it; `approved_by` a second one, or not yet."""
 
-    way: e.Way
-    purpose: e.Purpose
+    way: Way
+    purpose: Purpose
     reason: str
     by: str
     approved_by: str | None = None
@@ -200,7 +243,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     broken: int = 0
     attitude: int | None = None
     holds: dict[str, Hold] = {}
-    reviews: dict[str, e.HoldKind] = {}
+    reviews: dict[str, HoldKind] = {}
     disputes: dict[str, Dispute] = {}
     consents: dict[str, Consent] = {}
     blocks: dict[str, Block] = {}
@@ -289,20 +332,20 @@ WENT = ("sent", "unknown", "started")
 """Outcomes that tell when a permit was used."""
 
 Event = (
-    e.LoanOverdueRecorded | e.LoanCureRecorded | e.PaymentRecorded | e.PaymentReversalRecorded | e.CaseReevaluated
-    | e.CaseOpened | e.CaseCured | e.CaseAssessed | e.CaseAssigned
-    | e.ContactPermitted | e.ContactDenied | e.VisitPermitted | e.VisitDenied | e.PermitCancelled
-    | e.ContactOutcomeRecorded | e.VisitOutcomeRecorded
-    | e.PromiseRecorded | e.PromiseBroken | e.PromisePartlyKept | e.PromiseKept
-    | e.HoldPlaced | e.HoldRenewed | e.HoldLifted | e.ReviewRequested | e.ReviewClosed
-    | e.DisputeOpened | e.DisputeAttached | e.DisputeAnswered | e.DisputeOverdue | e.DisputeClosed
-    | e.ConsentRecorded | e.ConsentWithdrawn | e.BlockRecorded | e.BlockRemoved
-    | e.OverrideRequested | e.OverrideApproved | e.OverrideRejected
-    | e.SendingSuspended | e.SendingResumed
+    LoanOverdueRecorded | LoanCureRecorded | PaymentRecorded | PaymentReversalRecorded | CaseReevaluated
+    | CaseOpened | CaseCured | CaseAssessed | CaseAssigned
+    | ContactPermitted | ContactDenied | VisitPermitted | VisitDenied | PermitCancelled
+    | ContactOutcomeRecorded | VisitOutcomeRecorded
+    | PromiseRecorded | PromiseBroken | PromisePartlyKept | PromiseKept
+    | HoldPlaced | HoldRenewed | HoldLifted | ReviewRequested | ReviewClosed
+    | DisputeOpened | DisputeAttached | DisputeAnswered | DisputeOverdue | DisputeClosed
+    | ConsentRecorded | ConsentWithdrawn | BlockRecorded | BlockRemoved
+    | OverrideRequested | OverrideApproved | OverrideRejected
+    | SendingSuspended | SendingResumed
 )  # fmt: skip
 
 
-Fact = e.LoanOverdueRecorded | e.LoanCureRecorded | e.PaymentRecorded | e.PaymentReversalRecorded
+Fact = LoanOverdueRecorded | LoanCureRecorded | PaymentRecorded | PaymentReversalRecorded
 
 
 def name_of(fact: Fact) -> str:
@@ -310,10 +353,10 @@ def name_of(fact: Fact) -> str:
     return f"{fact.source} {fact.fact_id}"
 
 
-def cancellations(permits: Iterable[Permit], reason: e.CancelReason) -> list[Event]:
+def cancellations(permits: Iterable[Permit], reason: CancelReason) -> list[Event]:
     """Of those whose executor can still be stopped."""
     return [
-        e.PermitCancelled(permit_id=permit.permit_id, kind=permit.kind, reason=reason)
+        PermitCancelled(permit_id=permit.permit_id, kind=permit.kind, reason=reason)
         for permit in permits
         if permit.stoppable()
     ]

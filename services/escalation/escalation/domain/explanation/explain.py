@@ -6,8 +6,8 @@ reads the same years later, whatever is in force by then.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from doorstep.events import escalation as e
 from doorstep.events.envelope import Envelope
+from doorstep.events.escalation.permits import ContactDenied, ContactPermitted, VisitPermitted
 from doorstep.events.registry import decode_event
 from doorstep.events.values import Decision, Inputs, Language, Verdict
 
@@ -51,7 +51,7 @@ def _lines(envelope: Envelope, event: Decided, language: Language) -> Iterator[s
         else f"{envelope.tenant} 的案件 {envelope.subject}，借款人当地时间 {clock(local)}"
     )
     yield from ("", _verdict_line(event, language))
-    if isinstance(event, e.ContactPermitted | e.VisitPermitted):
+    if isinstance(event, ContactPermitted | VisitPermitted):
         yield from _terms(event, language)
     elif decision.earliest_next is not None:
         at = clock(decision.earliest_next.astimezone(local.tzinfo))
@@ -65,9 +65,9 @@ def _lines(envelope: Envelope, event: Decided, language: Language) -> Iterator[s
 
 
 def _verdict_line(event: Decided, language: Language) -> str:
-    permitted = isinstance(event, e.ContactPermitted | e.VisitPermitted)
-    way = event.channel if isinstance(event, e.ContactPermitted | e.ContactDenied) else "visit"
-    purpose = word(phrases.PURPOSES, event.purpose, language) if isinstance(event, e.ContactPermitted) else ""
+    permitted = isinstance(event, ContactPermitted | VisitPermitted)
+    way = event.channel if isinstance(event, ContactPermitted | ContactDenied) else "visit"
+    purpose = word(phrases.PURPOSES, event.purpose, language) if isinstance(event, ContactPermitted) else ""
     about = (f"（{purpose}）", f" ({purpose})")[INDEX[language]] if purpose else ""
     act = word(phrases.ACTS, way, language) + about
     if language == "en":
@@ -75,7 +75,7 @@ def _verdict_line(event: Decided, language: Language) -> str:
     return f"拟{act}。结论：{'准许' if permitted else '不准'}。"
 
 
-def _terms(event: e.ContactPermitted | e.VisitPermitted, language: Language) -> Iterator[str]:
+def _terms(event: ContactPermitted | VisitPermitted, language: Language) -> Iterator[str]:
     hours, en = event.windows, language == "en"
     until = clock(event.valid_until.astimezone(event.decision.inputs.local_time.tzinfo))
     span = f"{hours.opens:%H:%M}-{hours.closes:%H:%M}"
@@ -84,7 +84,7 @@ def _terms(event: e.ContactPermitted | e.VisitPermitted, language: Language) -> 
         if en
         else f"可在 {span}（{hours.time_zone}）内进行，有效期至 {until}。"
     )
-    if isinstance(event, e.VisitPermitted):
+    if isinstance(event, VisitPermitted):
         staff, notice = event.minimum_staff, event.notice_hours
         duties = listed((word(phrases.DUTIES, duty, language) for duty in event.duties), language)
         yield (

@@ -9,7 +9,9 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import msgspec
-from doorstep.events.escalation import ConsentKind, HoldKind, Way
+from doorstep.events.escalation.holds import HoldKind
+from doorstep.events.escalation.preferences import ConsentKind
+from doorstep.events.values import Way
 
 from escalation.domain.rules.hours import Block
 

@@ -6,7 +6,8 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import get_args
 
-from doorstep.events.escalation import HoldKind, Way
+from doorstep.events.escalation.holds import HoldKind
+from doorstep.events.values import Way
 
 from escalation.domain.rules import terms
 from escalation.domain.rules.counting import CooldownJudge, CounterJudge, local_days, lookback

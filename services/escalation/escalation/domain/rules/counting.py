@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Literal
 
-from doorstep.events.escalation import Way
+from doorstep.events.values import Way
 
 from escalation.domain.rules import terms
 from escalation.domain.rules.asked import Asked, Line, about

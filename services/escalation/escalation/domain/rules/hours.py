@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from doorstep.events.escalation import Way
+from doorstep.events.values import Way
 
 from escalation.domain.rules.calendars import day_class
 from escalation.domain.rules.terms import DayClass, Holidays

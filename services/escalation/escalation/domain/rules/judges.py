@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from doorstep.events.escalation import HoldKind, Way
+from doorstep.events.escalation.holds import HoldKind
+from doorstep.events.values import Way
 
 from escalation.domain.rules import terms
 from escalation.domain.rules.asked import Asked, HeldBy, about

@@ -12,8 +12,9 @@ from typing import TypeVar, get_args
 from zoneinfo import ZoneInfo
 
 from babel.core import get_global
-from doorstep.events.escalation import Duty, HoldKind, Way
-from doorstep.events.values import Span, Verdict
+from doorstep.events.escalation.holds import HoldKind
+from doorstep.events.escalation.permits import Duty
+from doorstep.events.values import Span, Verdict, Way
 
 from escalation.domain.rules import terms
 from escalation.domain.rules.asked import Asked, Consent, HeldBy, Line

@@ -10,7 +10,9 @@ from math import ceil
 from typing import Annotated, Literal, get_args
 
 import msgspec
-from doorstep.events.escalation import Duty, HoldKind, Purpose, Way
+from doorstep.events.escalation.holds import HoldKind
+from doorstep.events.escalation.permits import Duty, Purpose
+from doorstep.events.values import Way
 
 WAYS: tuple[Way, ...] = get_args(Way)
 DayClass = Literal["workday", "saturday", "sunday", "holiday"]

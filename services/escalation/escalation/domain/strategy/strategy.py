@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, get_args
 
 import msgspec
-from doorstep.events.escalation import Purpose, Way
-from doorstep.events.values import Money, StrategyRef
+from doorstep.events.escalation.permits import Purpose
+from doorstep.events.values import Money, StrategyRef, Way
 from doorstep.kernel.artifacts import Publish
 
 from escalation.domain.rules.pack import InvalidPolicy, Problem

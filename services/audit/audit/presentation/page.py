@@ -1,0 +1,119 @@
+"""Rendering of the two pages. They need no script and nothing from outside, and say so in their policy."""
+
+import base64
+import hashlib
+import importlib.resources
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from doorstep.events.values import Language
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from audit.presentation.formatting import instant
+from audit.presentation.labels import label
+from audit.presentation.present import ShownTimeline, days, kinds, who
+from audit.presentation.words import word
+from audit.store.views import CaseList, Incomplete
+from audit.timeline.disputes import DisputeList
+from audit.timeline.domain import zone_named
+
+_FOLDER = importlib.resources.files("audit.presentation") / "pages"
+_STYLE = (_FOLDER / "style.css").read_text(encoding="utf-8")
+_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_HEADERS = {
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_HASH}'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_templates = Environment(
+    loader=FileSystemLoader(str(_FOLDER)),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@dataclass(frozen=True)
+class View:
+    """Who looks, in which language. Without a choice, the browser's."""
+
+    request: Request
+    chosen: Language | None
+
+    @cached_property
+    def language(self) -> Language:
+        """English where the browser asks for it first, else Chinese."""
+        wanted = self.request.headers.get("accept-language", "")
+        return self.chosen or ("en" if wanted.lower().startswith("en") else "zh-CN")
+
+    def link(self, name: str, path: Mapping[str, str] | None = None, **query: Any) -> str:
+        """A path within this site that keeps the language; empty parameters are left out."""
+        url = self.request.url_for(name, **(path or {}))
+        kept = {key: value for key, value in query.items() if value not in (None, "")}
+        with_query = url.include_query_params(**({"lang": self.language} | kept))
+        return f"{with_query.path}?{with_query.query}"
+
+
+def case_list(
+    view: View, found: CaseList, *, q: str, undecodable: int, missing: Incomplete, violations: int
+) -> HTMLResponse:
+    """The list of cases."""
+    return _render(
+        view, "cases.html", found=found, q=q, undecodable=undecodable, missing=missing, violations=violations
+    )
+
+
+def dispute_list(view: View, found: DisputeList) -> HTMLResponse:
+    """The disputes of all cases, with their deadlines."""
+    return _render(view, "disputes.html", found=found)
+
+
+def case(
+    view: View,
+    shown: ShownTimeline,
+    *,
+    kind: str = "",
+    may_open: bool,
+    may_export: bool = False,
+    borrower: Mapping[str, str] | None = None,
+) -> HTMLResponse:
+    """One case's timeline. `borrower` is given where personal data were opened."""
+    counts = kinds(shown.lines)
+    chosen = kind if kind in counts else ""
+    return _render(
+        view,
+        "case.html",
+        shown=shown,
+        days=days((shown.only(chosen) if chosen else shown).lines),
+        counts=counts,
+        kind=chosen,
+        may_open=may_open,
+        may_export=may_export,
+        borrower=borrower,
+        opened=borrower is not None,
+        as_of=shown.as_of and shown.as_of.isoformat(),
+        zone=zone_named(shown.zone),
+    )
+
+
+def _render(view: View, template: str, **values: Any) -> HTMLResponse:
+    language = view.language
+    html = _templates.get_template(template).render(
+        view=view,
+        lang=language,
+        t=lambda name: label(name, language),
+        word=lambda name: word(name, language),
+        instant=instant,
+        who=who,
+        style=Markup(_STYLE),  # noqa: S704
+        **values,
+    )
+    return HTMLResponse(html, headers=_HEADERS)

@@ -1,0 +1,350 @@
+"""The timeline as it is shown: one plain value for the API, the page and the command line. Pure."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
+from itertools import groupby
+from typing import Literal
+
+import msgspec
+from doorstep.events.envelope import Actor
+from doorstep.events.values import Decision, Inputs, Language, Override, PackRef, StrategyRef
+
+from audit.presentation.formatting import SEALED, breach, detail, instant, offset
+from audit.presentation.labels import label
+from audit.presentation.sentences import gap_sentence, sentence
+from audit.presentation.summary import Summary, summary
+from audit.presentation.words import INDEX, REASONS, STAGES, word
+from audit.store.entry import Entry, sealed_in
+from audit.timeline.disputes import Dispute
+from audit.timeline.domain import Flag, Gap, Kind, Line, Timeline
+
+Opened = Mapping[int, Mapping[str, str]]
+"""What was under seal, by position of the entry and name of the field."""
+Glance = dict[str, str | int | bool | tuple[str, ...] | None]
+
+
+class ShownVerdict(msgspec.Struct, frozen=True, gc=False):
+    """What one rule said. `pack` is whose rule it is; empty: ours, the same everywhere."""
+
+    pack: str
+    rule: str
+    allowed: bool
+    status: str
+    source: str
+    confidence: str
+    detail: str
+    earliest_next: str | None
+
+
+class ShownDecision(msgspec.Struct, frozen=True, gc=False):
+    """Why something was permitted or denied: the inputs, the packs of rules and each verdict; the graph that chose
+    the step, with the path through it, or who did instead."""
+
+    decision_id: str
+    step: str
+    packs: tuple[PackRef, ...]
+    strategy: StrategyRef | None
+    override: Override | None
+    inputs: dict[str, str]
+    verdicts: tuple[ShownVerdict, ...]
+    earliest_next: str | None
+
+
+class ShownActor(msgspec.Struct, frozen=True, gc=False):
+    """Who caused it."""
+
+    id: str
+    role: str
+    agency: str | None
+    on_behalf_of: str | None
+
+
+class ShownEntry(msgspec.Struct, frozen=True, gc=False):
+    """Where the original bytes lie, what they hash to, and which event caused this one."""
+
+    position: int
+    topic: str
+    partition: int
+    offset: int
+    absorbed: datetime
+    sha256: str
+    event_id: str
+    version: int
+    caused_by: str | None
+    correlation: str
+
+
+class ShownLine(msgspec.Struct, frozen=True, gc=False):
+    """An event, or a gap: then only `sentence`, `stream` and the missing numbers tell something. What it `corrects`,
+    what it is `corrected_by` and what it `conflicts_with` are positions of entries. `violations`: the rules it broke,
+    and why."""
+
+    kind: Kind | Literal["gap"]
+    sentence: str
+    stream: str
+    first: int
+    last: int
+    type: str | None = None
+    flags: tuple[Flag, ...] = ()
+    occurred: datetime | None = None
+    recorded: datetime | None = None
+    zone: str | None = None
+    business_date: date | None = None
+    actor: ShownActor | None = None
+    decision: ShownDecision | None = None
+    personal: dict[str, str] | None = None
+    entry: ShownEntry | None = None
+    corrects: tuple[int, ...] = ()
+    corrected_by: tuple[int, ...] = ()
+    conflicts_with: tuple[int, ...] = ()
+    violations: tuple[str, ...] = ()
+
+    @property
+    def apart(self) -> bool:
+        """Whether it was recorded at another moment than it happened."""
+        if self.occurred is None or self.recorded is None:
+            return False
+        return abs(self.recorded - self.occurred) >= timedelta(seconds=1)
+
+    @property
+    def links(self) -> Sequence[tuple[str, tuple[int, ...]]]:
+        """What stands beside it: the name of a label, and the positions of the entries. Decisions stand as they were
+        made, so nothing corrects them."""
+        named = (
+            ("looks_again_at" if "reevaluated" in self.flags else "corrects", self.corrects),
+            ("looked_again_by" if self.decision else "corrected_by", self.corrected_by),
+            ("conflicts_with", self.conflicts_with),
+        )
+        return [(name, positions) for name, positions in named if positions]
+
+
+class ShownTimeline(msgspec.Struct, frozen=True, gc=False):
+    """A case as of a moment. `zone` is an IANA name; every instant carries its offset. `size`: it rests on the first so
+    many entries of the log."""
+
+    case_id: str
+    tenant: str
+    language: Language
+    zone: str
+    as_of: datetime | None
+    size: int
+    summary: Glance
+    lines: tuple[ShownLine, ...]
+
+    def only(self, kind: str) -> "ShownTimeline":
+        """The lines of one kind; gaps stay, for nobody knows what is missing."""
+        return msgspec.structs.replace(self, lines=tuple(line for line in self.lines if line.kind in (kind, "gap")))
+
+
+def present(
+    timeline: Timeline,
+    language: Language,
+    *,
+    as_of: datetime | None = None,
+    opened: Opened | None = None,
+) -> ShownTimeline:
+    """`timeline` in `language`; sealed data as «sealed» unless `opened`."""
+    shown = opened or {}
+    return ShownTimeline(
+        case_id=timeline.case_id,
+        language=language,
+        tenant=timeline.tenant,
+        zone=str(timeline.zone),
+        as_of=as_of,
+        size=timeline.size,
+        summary=_glance(summary(timeline), language, timeline.zone),
+        lines=tuple(
+            _gap(line, language) if isinstance(line, Gap) else _line(line, language, timeline.zone, shown)
+            for line in timeline.lines
+        ),
+    )
+
+
+def _gap(gap: Gap, language: Language) -> ShownLine:
+    return ShownLine(
+        kind="gap", sentence=gap_sentence(gap, language), stream=gap.stream, first=gap.first, last=gap.last
+    )
+
+
+def _line(line: Line, language: Language, zone: tzinfo, opened: Opened) -> ShownLine:
+    envelope = line.entry.envelope
+    occurred = envelope.time.astimezone(zone)
+    # In the order of the fields: by their names costs half a millisecond in a thousand lines.
+    return ShownLine(
+        line.kind,
+        sentence(line.entry, language, zone),
+        envelope.stream,
+        envelope.streamversion,
+        envelope.streamversion,
+        envelope.type,
+        line.flags,
+        occurred,
+        envelope.recordedat.astimezone(zone),
+        offset(occurred),
+        line.business_date,
+        _actor(envelope.actor),
+        _decision(line.decision, language, zone) if line.decision else None,
+        _personal(line.entry, opened),
+        _entry(line),
+        line.corrects,
+        line.corrected_by,
+        line.conflicts_with,
+        tuple([breach(one, language) for one in line.violations]),
+    )
+
+
+def _personal(entry: Entry, opened: Opened) -> dict[str, str] | None:
+    sealed = sealed_in(entry.event)
+    return {**dict.fromkeys(sealed, SEALED), **opened.get(entry.position, {})} if sealed else None
+
+
+@lru_cache(maxsize=1000)
+def _actor(actor: Actor) -> ShownActor:
+    return ShownActor(actor.id, actor.role, actor.agency, actor.on_behalf_of)
+
+
+def _entry(line: Line) -> ShownEntry:
+    entry, envelope = line.entry, line.entry.envelope
+    return ShownEntry(
+        position=entry.position,
+        topic=entry.topic,
+        partition=entry.partition,
+        offset=entry.offset,
+        absorbed=entry.absorbed_at,
+        sha256=hashlib.sha256(entry.value).hexdigest(),
+        event_id=envelope.id,
+        version=envelope.schemaversion,
+        caused_by=envelope.causationid,
+        correlation=envelope.correlationid,
+    )
+
+
+def _decision(decision: Decision, language: Language, zone: tzinfo) -> ShownDecision:
+    return ShownDecision(
+        decision_id=decision.decision_id,
+        step=decision.step,
+        packs=decision.packs,
+        strategy=decision.strategy,
+        override=decision.override,
+        inputs=_inputs(decision.inputs, language, zone),
+        verdicts=tuple(
+            ShownVerdict(
+                v.pack,
+                v.rule,
+                v.allowed,
+                v.status,
+                v.source,
+                v.confidence,
+                detail(v, language),
+                instant(v.earliest_next, zone) if v.earliest_next else None,
+            )
+            for v in decision.verdicts
+        ),
+        earliest_next=instant(decision.earliest_next, zone) if decision.earliest_next else None,
+    )
+
+
+def _inputs(inputs: Inputs, language: Language, zone: tzinfo) -> dict[str, str]:
+    known = {
+        "dpd": str(inputs.dpd),
+        "bucket": inputs.bucket,
+        "amount_overdue": inputs.amount_overdue.text(language),
+        "business_date": inputs.business_date.isoformat(),
+        "facts_age": str(inputs.facts_age),
+        "local_time": instant(inputs.local_time, inputs.local_time.tzinfo or zone),
+        "episode": str(inputs.episode),
+        "stage": word(inputs.stage, language, STAGES),
+        "contacts_today": str(inputs.contacts_today),
+        "unanswered": str(inputs.unanswered),
+        "willingness": str(inputs.willingness),
+        "reasons": _listed([word(code, language, REASONS) for code in inputs.reasons], language),
+        "products": _listed(inputs.products, language),
+        "segment": inputs.segment or "",
+        "countries": _listed(inputs.countries, language),
+        "holds": _listed([word(kind, language) for kind in inputs.holds], language),
+        "consents": _listed([word(kind, language) for kind in inputs.consents], language),
+    }
+    # What a decision of before did not know, or there was none of, is not shown.
+    return {name: value for name, value in known.items() if value}
+
+
+def _listed(items: Sequence[str], language: Language) -> str:
+    return ("、" if language == "zh-CN" else ", ").join(items)
+
+
+def _glance(known: Summary, language: Language, zone: tzinfo) -> Glance:
+    return {
+        "status": known.status,
+        "episode": known.episode,
+        "dpd": known.dpd,
+        "overdue": tuple(money.text(language) for money in known.overdue),
+        "permitted": known.permitted,
+        "denied": known.denied,
+        "sent": known.sent,
+        "visited": known.visited,
+        "holds": known.holds,
+        "disputes": tuple(dispute_in_a_line(one, language, zone) for one in known.disputes),
+        "suspended": known.suspended,
+        "late": known.late,
+        "missing": known.missing,
+        "violations": known.violations,
+    }
+
+
+def who(line: ShownLine, language: Language) -> Sequence[str]:
+    """Who caused it, in which role, of which agency and on whose behalf; nobody caused a gap."""
+    actor = line.actor
+    if actor is None:
+        return []
+    agency = f", {actor.agency}" if actor.agency else ""
+    behalf = f" → {actor.on_behalf_of}" if actor.on_behalf_of else ""
+    return [f"{actor.id} ({label(actor.role, language)}{agency}{behalf})"]
+
+
+def notes(line: ShownLine, language: Language) -> Sequence[str]:
+    """What stands small below the sentence: when it happened, where that is not when it was recorded, the business
+    date, and the places in the log of what stands beside it."""
+    told = []
+    if line.apart and line.occurred:
+        told.append(f"{label('occurred', language)} {instant(line.occurred, line.occurred.tzinfo or UTC)}")
+    if line.business_date:
+        told.append(f"{label('business_date', language)} {line.business_date}")
+    for name, positions in line.links:
+        told.append(f"{label(name, language)} " + ", ".join(f"#{position}" for position in positions))
+    return [*told, *(f"{label('violation', language)}: {one}" for one in line.violations)]
+
+
+def days(lines: Sequence[ShownLine]) -> Sequence[tuple[str, Sequence[ShownLine]]]:
+    """By the local day they were recorded on; a gap belongs to the day of what follows it."""
+    dated: list[tuple[str, ShownLine]] = []
+    day = ""
+    for line in reversed(lines):
+        day = line.recorded.date().isoformat() if line.recorded else day
+        dated.append((day, line))
+    dated.reverse()
+    return [(day, [line for _, line in group]) for day, group in groupby(dated, key=lambda one: one[0])]
+
+
+def dispute_in_a_line(dispute: Dispute, language: Language, zone: tzinfo) -> str:
+    """An open dispute with its deadlines, in a line."""
+    index = INDEX[language]
+    deadlines = ("；", "; ")[index].join(_deadlines(dispute, language, zone))
+    return ("{}：{}", "{}: {}")[index].format(word(dispute.about, language), deadlines)
+
+
+def _deadlines(dispute: Dispute, language: Language, zone: tzinfo) -> Iterator[str]:
+    index = INDEX[language]
+    if dispute.answered_at:
+        yield ("已答复", "answered")[index]
+    for name, at in dispute.due().items():
+        by = instant(at, zone)
+        late = ("，已逾期", ", overdue")[index] if name in dispute.missed else ""
+        yield (f"须于 {by} 前{word(name, language)}{late}", f"{word(name, language)} by {by}{late}")[index]
+
+
+def kinds(lines: Sequence[ShownLine]) -> Mapping[str, int]:
+    """How many lines each filter would show."""
+    found = ("decision", "contact", "visit", "money", "case")
+    return {kind: sum(line.kind == kind for line in lines) for kind in found}

@@ -1,0 +1,69 @@
+"""Holds, and the reviews that end some of them."""
+
+from typing import Literal
+
+from doorstep.events.registry import ESCALATION, Event, event
+from doorstep.events.values import Instant, Way
+
+HoldKind = Literal[
+    "dispute",
+    "complaint",
+    "hardship",
+    "cease-contact",
+    "wrong-number",
+    "attorney",
+    "bereavement",
+    "disaster",
+    "vulnerability",
+    "family-event",
+]
+
+
+@event("doorstep.hold.placed", topic=ESCALATION)
+class HoldPlaced(Event, frozen=True):
+    """Contact stops for `kind` from `starts` (None: at once), until it is lifted or `until` has come: about `loans`,
+    on `ways`; empty means all. `rule` is the one of a pack that set its length."""
+
+    hold_id: str
+    kind: HoldKind
+    until: Instant | None = None
+    starts: Instant | None = None
+    loans: tuple[str, ...] = ()
+    ways: tuple[Way, ...] = ()
+    rule: str | None = None
+    reason: str | None = None
+
+
+@event("doorstep.hold.renewed", topic=ESCALATION)
+class HoldRenewed(Event, frozen=True):
+    """The hold goes on, to `until`."""
+
+    hold_id: str
+    reason: str
+    until: Instant | None = None
+
+
+@event("doorstep.hold.lifted", topic=ESCALATION)
+class HoldLifted(Event, frozen=True):
+    """The hold's time is over, or a person lifted it."""
+
+    hold_id: str
+    reason: str
+    assess_at: Instant | None = None
+
+
+@event("doorstep.review.requested", topic=ESCALATION)
+class ReviewRequested(Event, frozen=True):
+    """A person has to look at this case: its hold ends only when they have said what came of it."""
+
+    review_id: str
+    about: HoldKind
+
+
+@event("doorstep.review.closed", topic=ESCALATION)
+class ReviewClosed(Event, frozen=True):
+    """What came of the review."""
+
+    review_id: str
+    outcome: Literal["upheld", "rejected", "resolved"]
+    reason: str
