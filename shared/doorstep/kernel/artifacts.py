@@ -9,16 +9,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from doorstep.events.kernel import ArtifactKind, ArtifactPublished
 from doorstep.kernel.decider import NO_TENANT, Decider, Routed, StreamId
+from doorstep.kernel.service import Runtime, Worker
 from doorstep.messaging.templates import Template
-
-if TYPE_CHECKING:
-    from doorstep.kernel.service import Runtime
 
 CATEGORY = "artifact"
 
@@ -81,13 +78,13 @@ def of_templates(templates: Iterable[Template]) -> tuple[Publish, ...]:
     return tuple(Publish("template", one.id, str(one.version), one.content) for one in templates)
 
 
-class Publisher:
+class Publisher(Worker):
     """The worker that publishes what its service goes by, and what it goes by later. It asks at each turn, so what
     `artifacts` answers should be made beforehand."""
 
     name = "artifacts"
 
-    def __init__(self, runtime: "Runtime", artifacts: "Callable[[Runtime], Sequence[Publish]]") -> None:
+    def __init__(self, runtime: Runtime, artifacts: Callable[[Runtime], Sequence[Publish]]) -> None:
         self._runtime = runtime
         self._artifacts = artifacts
         self._published: set[str] = set()
@@ -100,6 +97,3 @@ class Publisher:
         events = await self._runtime.execute(*map(routed, fresh))
         self._published.update(one.hash for one in fresh)
         return len(events)
-
-    async def close(self) -> None:
-        """It holds nothing."""

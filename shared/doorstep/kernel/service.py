@@ -131,8 +131,8 @@ class Worker(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of what it holds, a lock for example."""
-        ...
+        """Let go of what it holds, a lock for example. Most hold nothing."""
+        return
 
 
 class Counsel(Protocol):

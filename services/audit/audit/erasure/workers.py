@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from doorstep.kernel import parking
 from doorstep.kernel.decider import Refused, Routed
-from doorstep.kernel.service import Runtime
+from doorstep.kernel.pacing import Pace
+from doorstep.kernel.service import Runtime, Worker
 
 from audit.erasure import views as custodial
 from audit.erasure.domain import Erase, known
@@ -20,7 +21,7 @@ BY = "doorstep"
 BATCH = 1000
 
 
-class Retention:
+class Retention(Worker):
     """Goes through the cases that have ended once an hour, a page at each turn. One whose time has not come is not read
     again before it has."""
 
@@ -28,29 +29,26 @@ class Retention:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._next = EARLIEST
+        self._pace = Pace(runtime.clock, HOURLY)
         self._after = ""
         self._not_before: dict[str, datetime] = {}
 
     async def turn(self, *, hurry: bool = False) -> int:
         """One page; how many borrowers are to be erased, and how many cases it had if another page follows."""
         now, days = self._runtime.clock.now(), self._runtime.settings.retention_days
-        if days is None or (now < self._next and not hurry):
+        if days is None or not (hurry or self._pace.due()):
             return 0
         async with self._runtime.engine.connect() as connection:
             page = await custodial.ended(connection, now - timedelta(days=days), self._after)
         ripe = [one for one in page if self._not_before.get(one.case_id, EARLIEST) <= now]
         ordered = sum([await self._judge(one, days, now) for one in ripe])
-        return ordered + self._turn_over(page, now)
+        return ordered + self._turn_over(page)
 
-    async def close(self) -> None:
-        """It holds nothing."""
-
-    def _turn_over(self, page: Sequence[custodial.Ended], now: datetime) -> int:
+    def _turn_over(self, page: Sequence[custodial.Ended]) -> int:
         self._after = page[-1].case_id if len(page) == views.PAGE else ""
         if self._after:
             return len(page)
-        self._next = now + HOURLY
+        self._pace.rest()
         return 0
 
     async def _judge(self, case: custodial.Ended, days: int, now: datetime) -> bool:
@@ -79,7 +77,7 @@ class Retention:
             return False
 
 
-class KeyRetention:
+class KeyRetention(Worker):
     """At the start and once a day: destroys again what a restored backup of the keys has brought back, and the keys of
     parked messages that nobody came for; then makes destroyed keys vanish from the files of their database."""
 
@@ -87,20 +85,20 @@ class KeyRetention:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._next = EARLIEST
+        self._pace = Pace(runtime.clock, DAILY)
         self._shredded: datetime | None = None
 
     async def turn(self, *, hurry: bool = False) -> int:
         """Always 0: nothing follows from it."""
-        now, vault = self._runtime.clock.now(), self._runtime.vault
-        if now < self._next and not hurry:
+        vault = self._runtime.vault
+        if not (hurry or self._pace.due()):
             return 0
         await self._destroy_again()
         await vault.expire("intake", parking.KEPT_FOR)
         if (last := await vault.destroyed_since(self._shredded)) is not None:
             await vault.shred()
             self._shredded = last
-        self._next = now + DAILY
+        self._pace.rest()
         return 0
 
     async def _destroy_again(self) -> None:
@@ -108,6 +106,3 @@ class KeyRetention:
             erased = await custodial.erased(connection)
         for start in range(0, len(erased), BATCH):
             await self._runtime.vault.destroy(*erased[start : start + BATCH])
-
-    async def close(self) -> None:
-        """It holds nothing."""

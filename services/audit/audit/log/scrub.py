@@ -3,9 +3,10 @@ a time, round and round. An administrator can rewrite a row; not the hash that o
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from doorstep.kernel.leader import Leader
+from doorstep.kernel.pacing import Pace
 from doorstep.kernel.service import Runtime
 from tlog.folder import Broken, Folder
 from tlog.merkle import WIDTH
@@ -55,7 +56,7 @@ class Scrubber:
         self._runtime = runtime
         self._leader = Leader(runtime.engine, "scrubber")
         self._next = 0
-        self._due: datetime | None = None
+        self._pace = Pace(runtime.clock, timedelta(seconds=runtime.settings.log_scrub_every))
         self._found: Broken | None = None
         self._broken = runtime.telemetry.gauge("log_broken", "1: rows, bundles or tiles differ; 0 is the aim")
         self._scrubbed = runtime.telemetry.gauge("log_scrubbed", "entries compared in this round")
@@ -64,10 +65,9 @@ class Scrubber:
         """A slice, if its time has come. Raises Broken."""
         if self._found is not None:
             raise Broken(str(self._found))
-        now = self._runtime.clock.now()
-        if hurry or (self._due is not None and now < self._due) or not await self._leader.leads():
+        if hurry or not self._pace.due() or not await self._leader.leads():
             return 0
-        self._due = now + timedelta(seconds=self._runtime.settings.log_scrub_every)
+        self._pace.rest()
         settings = self._runtime.settings
         last: Head = await self._runtime.state(domain.stream(settings.log_origin))
         if last.size <= 0:

@@ -12,11 +12,12 @@ committed head. It first verifies the tail, and stops where that is not as it wa
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from doorstep.infra import failpoints
 from doorstep.infra.settings import Settings
 from doorstep.kernel.leader import Leader
+from doorstep.kernel.pacing import Pace
 from doorstep.kernel.service import Halt, Runtime
 from tlog.append import grow
 from tlog.folder import Broken, Folder
@@ -144,7 +145,7 @@ class Keeper:
         self._runtime = runtime
         self._leader = Leader(runtime.engine, "log")
         self._log: Log | None = None
-        self._due: datetime | None = None
+        self._pace = Pace(runtime.clock, timedelta(seconds=runtime.settings.log_every))
         # Whoever exports evidence hurries us, beside our own loop.
         self._turning = asyncio.Lock()
         self._witnesses = [Witness.parse(one) for one in runtime.settings.log_witnesses]
@@ -158,8 +159,7 @@ class Keeper:
             return await self._turn(hurry)
 
     async def _turn(self, hurry: bool) -> int:
-        now = self._runtime.clock.now()
-        if not hurry and self._due is not None and now < self._due:
+        if not (hurry or self._pace.due()):
             return 0
         if not await self._leader.leads():
             self._log = None
@@ -171,7 +171,7 @@ class Keeper:
             self._log = None
             raise
         if added < BATCH:
-            self._due = now + timedelta(seconds=self._runtime.settings.log_every)
+            self._pace.rest()
         return added
 
     async def close(self) -> None:

@@ -10,14 +10,15 @@ again is the same one, so that several processes may do this at once."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from conformance import scope
 from conformance.record import Event, event_of
 from conformance.report import Terms, Violation
 from conformance.watch import RELEVANT, TELLING, check
 from doorstep.kernel.decider import Routed
-from doorstep.kernel.service import Runtime
+from doorstep.kernel.pacing import Pace
+from doorstep.kernel.service import Runtime, Worker
 
 from audit.monitor import views
 from audit.monitor.violations import Report, stream
@@ -33,19 +34,19 @@ BATCH = 5_000
 """Entries at a turn."""
 TOGETHER = 50
 """Cases judged at once: nothing else gets a turn meanwhile."""
-EARLIEST = datetime.min.replace(tzinfo=UTC)
 Known = Mapping[int, Event]
 """What was read, by position in the log."""
 
 
-class Monitor:
+class Monitor(Worker):
     """A batch of new entries at each turn, and once a day the cases that are kept too long."""
 
     name = "monitor"
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._next = self._sweep = EARLIEST
+        self._pace = Pace(runtime.clock, timedelta(seconds=runtime.settings.monitor_every))
+        self._sweep = Pace(runtime.clock, DAILY)
         self._judged: int | None = None
         self._violations = runtime.telemetry.gauge("violations", "breaches of the rules on record; 0 is the aim")
         self._unjudged = runtime.telemetry.gauge("unjudged", "entries that the conformance monitor has not judged yet")
@@ -54,16 +55,14 @@ class Monitor:
         """How many violations were found; where more entries wait, how many were judged. `hurry`: nothing is under way
         any more."""
         now = self._runtime.clock.now()
-        if not hurry and (now < self._next or await self._runtime.lag() > self._runtime.settings.batch):
+        if not hurry and (not self._pace.due() or await self._runtime.lag() > self._runtime.settings.batch):
             return 0
         fresh = await self._fresh(now if hurry else now - LEEWAY)
         found = await self._kept_too_long(now) + (await self._judge(fresh, now) if fresh.count else 0)
-        every = timedelta(seconds=self._runtime.settings.monitor_every)
-        self._next = now if fresh.count == BATCH else now + every
-        return fresh.count if fresh.count == BATCH else found
-
-    async def close(self) -> None:
-        """It holds nothing."""
+        if fresh.count == BATCH:
+            return fresh.count
+        self._pace.rest()
+        return found
 
     async def _fresh(self, until: datetime) -> views.Unjudged:
         async with self._runtime.engine.connect() as connection:
@@ -89,9 +88,9 @@ class Monitor:
     async def _kept_too_long(self, now: datetime) -> int:
         """Nothing happens when something is kept too long, so it has to be looked for."""
         days = self._runtime.settings.retention_days
-        if days is None or now < self._sweep:
+        if days is None or not self._sweep.due():
             return 0
-        self._sweep = now + DAILY
+        self._sweep.rest()
         found, page = 0, await self._kept(now - timedelta(days=days), "")
         while page:
             found += await self._report(page, self._judged or 0, now)
