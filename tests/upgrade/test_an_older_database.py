@@ -83,15 +83,7 @@ async def restore(folder: Path) -> None:
     psql = str(package / "pginstall18" / "bin" / "psql")
     for dump in dumps:
         place = ["-h", str(folder / "postgres"), "-U", dump.stem, "-d", dump.stem]
-        command = [
-            str(package / "pginstall18" / "bin" / "psql"),
-            "-q",
-            "-v",
-            "ON_ERROR_STOP=1",
-            *place,
-            "-f",
-            str(dump),
-        ]
+        command = [psql, "-q", "-v", "ON_ERROR_STOP=1", *place, "-f", str(dump)]
         await asyncio.to_thread(subprocess.run, command, check=True, stdout=subprocess.DEVNULL)
 
 
