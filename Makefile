@@ -4,40 +4,46 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 UV := .venv/uv/bin/uv
+PROJECTS := $(wildcard pyproject.toml */pyproject.toml services/*/pyproject.toml)
 
-.PHONY: demo test check bench year schema lock clean
+.PHONY: help demo test check bench year schema version lock clean
 .DEFAULT_GOAL := demo
 
-demo: $(READY)
+help: ## this list; ARGS="..." passes arguments on
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-9s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY) ## months of a synthetic portfolio in a minute, then the pages; what `make` alone does
 	$(BIN)/doorstep demo $(ARGS)
 
-test: $(READY)
+test: $(READY) ## all tests, on all cores
 	$(BIN)/pytest -n auto $(ARGS)
 
-check: $(READY)
+check: $(READY) ## lint, format, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	set -e; for service in services/*; do $(BIN)/mypy $$service/tests/*.py; done
 	$(BIN)/lint-imports
 
-bench: $(READY)
+bench: $(READY) ## how fast it is, beside comparable systems
 	$(BIN)/python -m benchmarks $(ARGS)
 
-# 2,000 borrowers for a year in each of twelve jurisdictions, held against the rules by an independent checker.
-year: $(READY)
+year: $(READY) ## 2,000 borrowers for a year in each of twelve jurisdictions, held against the rules by an independent checker
 	$(BIN)/python -m examples.year $(ARGS)
 
-# The generated documents: JSON Schema of intake, event catalogue.
-schema: $(READY)
+schema: $(READY) ## the generated documents: JSON Schema of intake, event catalogue
 	$(BIN)/doorstep schema
 
-# requirements.lock pins every package by hash and names no index, so it works behind any mirror (docs/adr/0002).
-lock: $(UV)
+version: ## the newest release of CHANGELOG.md becomes the version of every distribution
+	sed -i.old 's/^version = .*/version = "$(shell sed -n 's/^## \([0-9.]*\) .*/\1/p' CHANGELOG.md | head -n1)"/' $(PROJECTS)
+	rm -f $(PROJECTS:=.old)
+
+# It names no index, so it works behind any mirror (docs/adr/0002).
+lock: $(UV) ## requirements.lock: every package, pinned by its hashes
 	$(UV) pip compile pyproject.toml --group dev --group bench --universal --generate-hashes --no-header --quiet \
 		$(foreach p,doorstep doorstep-demo $(notdir $(wildcard services/*)),--no-emit-package $(p)) -o requirements.lock
 
-clean:
+clean: ## away with .venv and the embedded systems
 	rm -rf .venv .doorstep
 
 # uv lives in a venv of its own, so that a fresh machine needs nothing but Python and pip's index.
@@ -46,7 +52,7 @@ $(UV):
 	$(PYTHON) -m venv .venv/uv
 	.venv/uv/bin/pip install --quiet --disable-pip-version-check "uv>=0.9,<1"
 
-$(READY): $(UV) requirements.lock pyproject.toml shared/pyproject.toml demo/pyproject.toml $(wildcard services/*/pyproject.toml)
-	VIRTUAL_ENV=.venv $(UV) pip install --quiet --require-hashes -r requirements.lock
-	VIRTUAL_ENV=.venv $(UV) pip install --quiet --no-deps $(foreach p,shared demo $(wildcard services/*),$(if $(wildcard $(p)/pyproject.toml),-e ./$(p)))
+$(READY): $(UV) requirements.lock $(PROJECTS)
+	VIRTUAL_ENV=.venv $(UV) pip sync --quiet --require-hashes requirements.lock
+	VIRTUAL_ENV=.venv $(UV) pip install --quiet --no-deps $(patsubst %/pyproject.toml,-e ./%,$(filter-out pyproject.toml,$(PROJECTS)))
 	touch $(READY)

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from datetime import UTC, date, datetime
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,11 +30,25 @@ from doorstep.kernel import http, parking
 from doorstep.kernel.decider import Unknown
 from doorstep.kernel.runtime import Running, arm_failpoint
 
-app = typer.Typer(
-    no_args_is_help=True, help="Collect overdue loans fairly and provably.", pretty_exceptions_enable=False
-)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 parked = typer.Typer(no_args_is_help=True, help="Messages that wait for a person.")
 app.add_typer(parked, name="parked")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"doorstep {version('doorstep')}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="which release this is")
+    ] = False,
+) -> None:
+    """Collect overdue loans fairly and provably."""
+
 
 Folder = Annotated[Path, typer.Option(help="folder of the embedded system")]
 ServiceName = Annotated[str, typer.Option("--service", help="which service's messages")]
