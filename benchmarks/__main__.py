@@ -105,7 +105,7 @@ def of_decisions(plan: Plan) -> None:
     print(f"\n{many.events:,} recorded events replayed on one core, events/s")
     print(f"  folded as they were recorded:           {_verdict(many.folded, 50_000)}")
     print(f"  told to cases that decide anew:         {_verdict(many.told, 50_000)}")
-    print(f"  their own decisions, beside that:       {many.looks:,.0f} looks/s")
+    print(f"  their own decisions, beside that:       {many.assessments:,.0f} looks/s")
 
 
 async def of_a_timeline(plan: Plan) -> None:

@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 from doorstep.events.escalation.loans import LoanOverdueRecorded
 from doorstep.events.escalation.permits import ContactDenied, ContactPermitted, Purpose, VisitDenied, VisitPermitted
 from doorstep.events.values import Money, Sealed, Way
-from escalation.backtest.backtest import Replay, Span
-from escalation.backtest.recorded import Row
-from escalation.backtest.recording import Recording
+from escalation.backtest.backtest import Period, Replay
+from escalation.backtest.in_memory import InMemoryStore
+from escalation.backtest.recorded import RecordedEvent
 from escalation.domain.assessment.assess import assess
-from escalation.domain.assessment.decision_context import Advice
+from escalation.domain.assessment.decision_context import DecisionContext
 from escalation.domain.case.commands import RecordFact
 from escalation.domain.case.state import Case, Loan, Permit
 from escalation.domain.policy import Policies, builtin
@@ -29,7 +29,7 @@ HOME = "acme"
 ZONE = ZoneInfo("America/New_York")
 TODAY = date(2026, 3, 18)
 LEDGER = 12
-Asked = tuple[Case, Advice, datetime]
+Asked = tuple[Case, DecisionContext, datetime]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Replayed:
     events: int
     folded: float
     told: float
-    looks: float
+    assessments: float
 
 
 def decided(rounds: int, cases: int) -> Decided:
@@ -77,16 +77,16 @@ def decided(rounds: int, cases: int) -> Decided:
 def replayed(rounds: int, cases: int, days: int) -> Replayed:
     """A history of so many cases, told of every day, replayed whole and only folded."""
     rows = _history(builtin(), cases, days)
-    told, looks, folded = [], [], []
+    told, assessments, folded = [], [], []
     for _ in range(rounds):
-        replay = Replay(builtin(), Span(TODAY, TODAY + timedelta(days=days)), process_time)
+        replay = Replay(builtin(), Period(TODAY, TODAY + timedelta(days=days)), process_time)
         seconds, _ = _timed(lambda replay=replay: (replay.fold(rows), list(replay.run())))  # type: ignore[misc]
         told.append(replay.events / (seconds - replay.deciding))
-        looks.append(replay.decisions / replay.deciding)
-        past = Replay(builtin(), Span(TODAY + timedelta(days=days + 9), date(2027, 1, 1)), process_time)
+        assessments.append(replay.decisions / replay.deciding)
+        past = Replay(builtin(), Period(TODAY + timedelta(days=days + 9), date(2027, 1, 1)), process_time)
         seconds, _ = _timed(lambda past=past: past.fold(rows))  # type: ignore[misc]
         folded.append(past.events / seconds)
-    return Replayed(len(rows), median(folded), median(told), median(looks))
+    return Replayed(len(rows), median(folded), median(told), median(assessments))
 
 
 def _asked(nth: int) -> Asked:
@@ -94,7 +94,7 @@ def _asked(nth: int) -> Asked:
     now = datetime.combine(TODAY, datetime.min.time().replace(hour=10 if nth % 2 else 6), ZONE).astimezone(UTC)
     case = _case(nth, now)
     place = own_reach(case)
-    return case, Advice(builtin().of(HOME), number=place, address=place), now
+    return case, DecisionContext(builtin().of(HOME), number=place, address=place), now
 
 
 def _case(nth: int, now: datetime) -> Case:
@@ -167,8 +167,8 @@ def _situation(nth: int) -> Situation:
     )
 
 
-def _history(policies: Policies, cases: int, days: int) -> Sequence[Row]:
-    made = Recording(policies, HOME)
+def _history(policies: Policies, cases: int, days: int) -> Sequence[RecordedEvent]:
+    made = InMemoryStore(policies, HOME)
     for day in range(days):
         at = datetime.combine(TODAY + timedelta(days=day), datetime.min.time(), UTC)
         for nth in range(cases):

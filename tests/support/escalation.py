@@ -14,13 +14,13 @@ from doorstep.events.escalation.loans import (
 )
 from doorstep.events.values import Money, Sealed
 from doorstep.kernel.decider import Decider, Wake
-from escalation.domain.assessment.decision_context import FREE, Advice, Advised, Place, Reins
+from escalation.domain.assessment.decision_context import FREE, DecisionContext, InContext, PointCounter, TenantCounter
 from escalation.domain.case.commands import Command, RecordContactOutcome, RecordFact
 from escalation.domain.case.decider import decide, wake_at
 from escalation.domain.case.fold import evolve
 from escalation.domain.case.state import Case, Event, Fact
-from escalation.domain.policy import Policy, Terms, builtin
-from escalation.domain.rules.asked import Line
+from escalation.domain.policy import Policy, TenantTerms, builtin
+from escalation.domain.rules.request import LedgerEntry
 
 from tests.support.given import Given, Happened, given
 
@@ -29,30 +29,32 @@ BEFORE = date(2026, 2, 28)
 ORIGINAL = Sealed("case-1", b"commitment", b"original")
 
 
-def own_reach(case: Case) -> Place:
+def own_reach(case: Case) -> PointCounter:
     """The case's own contacts, as the tally of its number holds them when nobody shares it."""
-    return Place(
+    return PointCounter(
         {
-            one.permit_id: Line(one.way, one.went_at or one.at, one.outcome, one.loans, one.purpose, one.answered_at)
+            one.permit_id: LedgerEntry(
+                one.way, one.went_at or one.at, one.outcome, one.loans, one.purpose, one.answered_at
+            )
             for one in case.ledger
             if one.counts()
         }
     )
 
 
-def advised_by(policy: Policy, reins: Reins = FREE) -> Decider[Case, Command]:
+def advised_by(policy: Policy, reins: TenantCounter = FREE) -> Decider[Case, Command]:
     """The decider of cases under `policy`, whose numbers and addresses nobody shares."""
 
-    def advised(case: Case, command: Command, now: datetime) -> Sequence[Event]:
+    def informed(case: Case, command: Command, now: datetime) -> Sequence[Event]:
         place = own_reach(case)
-        return decide(case, Advised(command, Advice(policy, reins, place, place)), now)
+        return decide(case, InContext(command, DecisionContext(policy, reins, place, place)), now)
 
-    return Decider("case", Case(), Case, advised, evolve, wake_at)
+    return Decider("case", Case(), Case, informed, evolve, wake_at)
 
 
 AS_IT_COMES = builtin().of("acme")
 """China's rules and the house's, the default strategy."""
-PATIENT = replace(AS_IT_COMES, terms=Terms(stale_after_days=366))
+PATIENT = replace(AS_IT_COMES, terms=TenantTerms(stale_after_days=366))
 """The same for a bank that says nothing for a year."""
 CASE = advised_by(PATIENT)
 """The decider of cases in tests that are not about the age of facts."""

@@ -18,7 +18,7 @@ from pydantic import AwareDatetime, Base64Bytes, BaseModel, ConfigDict, Field, m
 
 from escalation import views
 from escalation.domain import tenant
-from escalation.domain.assessment.decision_context import Counsel
+from escalation.domain.assessment.decision_context import DecisionContexts
 from escalation.domain.case import commands as c
 from escalation.domain.case.state import Case
 from escalation.domain.explanation.explain import explain
@@ -190,7 +190,7 @@ class _Desk:
     def policies(self) -> Policies:
         """Those in force in this process."""
         counsel = self.runtime.counsel["case"]
-        assert isinstance(counsel, Counsel)
+        assert isinstance(counsel, DecisionContexts)
         return counsel.policies
 
     async def known(self, tenant_id: str, case_id: str) -> Case:

@@ -21,13 +21,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from escalation import views
-from escalation.backtest.backtest import Replay, Span
-from escalation.backtest.recorded import Row
-from escalation.backtest.report import Report, shown
+from escalation.backtest.backtest import Period, Replay
+from escalation.backtest.recorded import RecordedEvent
+from escalation.backtest.report import BacktestReport, shown
 from escalation.domain.explanation.explain import explain as explained
 from escalation.domain.policy import TENANTS, Policies
 from escalation.domain.rules import pack
-from escalation.domain.rules.pack import InvalidPolicy, Problem
+from escalation.domain.rules.pack import InvalidPolicy, PolicyProblem
 from escalation.domain.strategy.strategy import Strategy
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def backtest(
         raise typer.BadParameter("--to lies before --from")
     try:
         policies = another(policy_folder(folder), packs, strategy, tenants)
-        report = asyncio.run(_backtest(policies, Span(first.date(), last.date()), tenant, examples, folder))
+        report = asyncio.run(_backtest(policies, Period(first.date(), last.date()), tenant, examples, folder))
     except InvalidPolicy as error:
         for problem in error.problems:
             typer.echo(str(problem), err=True)
@@ -98,7 +98,7 @@ def explain(
 def another(base: Path | None, packs: Path | None, strategy: Path | None, tenants: Path | None) -> Policies:
     """The policy in folder `base` (None: the one built in) with these in place of its own. Raises InvalidPolicy with
     every problem of each."""
-    problems: list[Problem] = []
+    problems: list[PolicyProblem] = []
     other = _or(problems, lambda: pack.load(packs) if packs else {})
     graph = _or(problems, lambda: Strategy.load(strategy) if strategy else None)
     whole = _or(problems, lambda: _with_tenants(base, packs, tenants) if tenants else Policies(base))
@@ -107,14 +107,14 @@ def another(base: Path | None, packs: Path | None, strategy: Path | None, tenant
     return whole.replaced(other, graph)
 
 
-def _or(problems: list[Problem], read: Callable[[], T]) -> T | None:
+def _or(problems: list[PolicyProblem], read: Callable[[], T]) -> T | None:
     try:
         return read()
     except InvalidPolicy as error:
         problems += error.problems
         return None
     except OSError as error:
-        problems.append(Problem(str(error.filename), "$", f"it cannot be read: {error.strerror}"))
+        problems.append(PolicyProblem(str(error.filename), "$", f"it cannot be read: {error.strerror}"))
         return None
 
 
@@ -130,7 +130,9 @@ def _with_tenants(base: Path | None, packs: Path | None, tenants: Path) -> Polic
         return Policies(staged)
 
 
-async def _backtest(policies: Policies, span: Span, tenant: str | None, examples: int, folder: Path) -> Report:
+async def _backtest(
+    policies: Policies, span: Period, tenant: str | None, examples: int, folder: Path
+) -> BacktestReport:
     gc_tuning.collect_rarely()
     replay = Replay(policies, span, perf_counter)
     async with local.reading("escalation", folder) as engine, engine.connect() as connection:
@@ -148,16 +150,16 @@ async def _backtest(policies: Policies, span: Span, tenant: str | None, examples
             for done in replay.run():
                 progress.update(deciding, completed=done)
             seconds += perf_counter() - start - replay.deciding
-    return Report.of(replay, span, examples, folding=seconds)
+    return BacktestReport.of(replay, span, examples, folding=seconds)
 
 
-async def history(connection: "AsyncConnection", tenant: str | None) -> AsyncIterator[list[Row]]:
+async def history(connection: "AsyncConnection", tenant: str | None) -> AsyncIterator[list[RecordedEvent]]:
     """Everything recorded of cases and tenants, stream by stream."""
     driver = await _driver(connection)
     async with driver.transaction(isolation="repeatable_read", readonly=True):
         cursor = await driver.cursor(_HISTORY, tenant)
         while rows := await cursor.fetch(CHUNK):
-            yield [Row(*row) for row in rows]
+            yield [RecordedEvent(*row) for row in rows]
 
 
 async def _count(connection: "AsyncConnection", tenant: str | None) -> int:

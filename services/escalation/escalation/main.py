@@ -10,7 +10,7 @@ from doorstep.kernel.service import Runtime, Service
 from escalation.api import api
 from escalation.cli import commands
 from escalation.domain import tenant
-from escalation.domain.assessment.decision_context import Counsel
+from escalation.domain.assessment.decision_context import DecisionContexts
 from escalation.domain.case.decider import DECIDER
 from escalation.domain.policy import Policies
 from escalation.domain.rules.pack import InvalidPolicy
@@ -19,11 +19,11 @@ from escalation.react import react
 from escalation.views import project
 
 
-def counsel(settings: Settings) -> Mapping[str, Counsel]:
+def counsel(settings: Settings) -> Mapping[str, DecisionContexts]:
     """Cases are decided by the policy in the settings' folder; tenants hold their reins. Raises WrongSettings with
     every problem of every file."""
     try:
-        both = Counsel(Policies(settings.policy_folder))
+        both = DecisionContexts(Policies(settings.policy_folder))
     except InvalidPolicy as error:
         said = f"the policy in {settings.policy_folder} is wrong; mend it and start again:\n{error}"
         raise WrongSettings(said) from None
@@ -33,7 +33,7 @@ def counsel(settings: Settings) -> Mapping[str, Counsel]:
 def artifacts(runtime: Runtime) -> Sequence[Publish]:
     """The packs and strategies in force, also after a reload."""
     case = runtime.counsel["case"]
-    assert isinstance(case, Counsel)
+    assert isinstance(case, DecisionContexts)
     return case.policies.artifacts
 
 

@@ -14,10 +14,10 @@ from doorstep.events.escalation.tenants import RampSet
 from doorstep.events.kernel import SendingAllowed, SendingStopped
 from doorstep.events.values import Sealed
 from doorstep_demo.run import staged
-from escalation.backtest.backtest import Replay, Span
+from escalation.backtest.backtest import Period, Replay
 from escalation.backtest.differences import changes
-from escalation.backtest.recorded import Look, Refusal, Row
-from escalation.backtest.recording import Recording
+from escalation.backtest.in_memory import InMemoryStore
+from escalation.backtest.recorded import Assessment, RecordedEvent, Refusal
 from escalation.cli import another, history
 from escalation.domain.case.commands import (
     AnswerDispute,
@@ -49,7 +49,7 @@ NO_VISITS = (
     'windows: {workday: ["09:00-18:00"], saturday: ["09:00-18:00"]',
     "windows: {workday: none, saturday: none",
 )
-ALL = Span(day(1), day(DAYS))
+ALL = Period(day(1), day(DAYS))
 
 
 def about(case_id: str, fact: Fact, phone: str | None = None) -> RecordFact:
@@ -60,10 +60,10 @@ def about(case_id: str, fact: Fact, phone: str | None = None) -> RecordFact:
     return RecordFact(replace(fact, loan_id=f"{case_id}-1", fact_id=f"{case_id} {fact.fact_id}"))
 
 
-def lived(policies: Policies, days: int = DAYS, *, eventful: bool = True) -> list[Row]:
+def lived(policies: Policies, days: int = DAYS, *, eventful: bool = True) -> list[RecordedEvent]:
     """Two who share a number, and two others: they answer, promise, pay, complain, contest, and are visited. Some
     timers run late. Whoever falls due is late from day 1 on, one more each week."""
-    made = Recording(policies)
+    made = InMemoryStore(policies)
     for number in range(1, days + 1):
         for nth, case_id in enumerate(CASES):
             if number > nth * 7:
@@ -78,7 +78,7 @@ def lived(policies: Policies, days: int = DAYS, *, eventful: bool = True) -> lis
     return made.rows()
 
 
-def happens(made: Recording, number: int) -> None:
+def happens(made: InMemoryStore, number: int) -> None:
     """What people do on a day, at eleven."""
     now = at(number, "11:00")
     commands: Mapping[int, tuple[str, object]] = {
@@ -106,7 +106,7 @@ def happens(made: Recording, number: int) -> None:
         made.reins(SendingAllowed(way="sms", reason="it works again"), now)
 
 
-def answers(made: Recording, number: int) -> None:
+def answers(made: InMemoryStore, number: int) -> None:
     """Collectors go and find somebody at home; some contacts are answered."""
     now = at(number, "23:30")
     for case_id, case in list(made.states.items()):
@@ -118,7 +118,7 @@ def answers(made: Recording, number: int) -> None:
                 made.tell(case_id, RecordContactOutcome(permit.permit_id, "answered", now), now)
 
 
-def replayed(rows: Sequence[Row], policies: Policies, span: Span = ALL) -> Replay:
+def replayed(rows: Sequence[RecordedEvent], policies: Policies, span: Period = ALL) -> Replay:
     replay = Replay(policies, span, perf_counter)
     replay.fold(rows)
     list(replay.run())
@@ -134,14 +134,14 @@ def other(tmp_path: Path, name: str, was: str, now: str) -> Policies:
 
 
 @pytest.fixture(scope="module")
-def record() -> list[Row]:
+def record() -> list[RecordedEvent]:
     return lived(builtin())
 
 
-def test_under_the_same_policy_every_look_comes_out_as_it_was(record: list[Row]) -> None:
+def test_under_the_same_policy_every_look_comes_out_as_it_was(record: list[RecordedEvent]) -> None:
     replay = replayed(record, builtin())
     for case in replay.cases.values():
-        assert case.decided == list(case.looks.values())
+        assert case.decided == list(case.assessments.values())
         assert case.same
         assert not case.refused
     found = replay.differences(3)
@@ -153,29 +153,29 @@ def test_under_the_same_policy_every_look_comes_out_as_it_was(record: list[Row])
 
 
 @pytest.mark.parametrize("first", [2, 10, 33, 60])
-def test_the_same_policy_changes_nothing_from_any_day_on(record: list[Row], first: int) -> None:
-    replay = replayed(record, builtin(), Span(day(first), day(70)))
-    assert all(case.decided == list(case.looks.values()) for case in replay.cases.values())
+def test_the_same_policy_changes_nothing_from_any_day_on(record: list[RecordedEvent], first: int) -> None:
+    replay = replayed(record, builtin(), Period(day(first), day(70)))
+    assert all(case.decided == list(case.assessments.values()) for case in replay.cases.values())
     assert replay.decisions > 0
 
 
-def test_replaying_twice_gives_the_same_report(record: list[Row], tmp_path: Path) -> None:
+def test_replaying_twice_gives_the_same_report(record: list[RecordedEvent], tmp_path: Path) -> None:
     policies = other(tmp_path, "house", "limit: 3", "limit: 1")
     once, again = (replayed(record, policies).differences(5) for _ in range(2))
     assert once == again
     assert once.changed
 
 
-def test_the_order_of_the_streams_plays_no_part(record: list[Row], tmp_path: Path) -> None:
+def test_the_order_of_the_streams_plays_no_part(record: list[RecordedEvent], tmp_path: Path) -> None:
     policies = other(tmp_path, "house", "limit: 3", "limit: 1")
-    streams: dict[tuple[str, str], list[Row]] = {}
+    streams: dict[tuple[str, str], list[RecordedEvent]] = {}
     for row in record:
         streams.setdefault((row.category, row.case_id), []).append(row)
     turned = [row for rows in reversed(streams.values()) for row in rows]
     assert replayed(turned, policies).differences(5) == replayed(record, policies).differences(5)
 
 
-def test_a_lower_cap_denies_contacts_and_names_the_rule(record: list[Row], tmp_path: Path) -> None:
+def test_a_lower_cap_denies_contacts_and_names_the_rule(record: list[RecordedEvent], tmp_path: Path) -> None:
     found = replayed(record, other(tmp_path, "house", "limit: 3", "limit: 1")).differences(3)
     assert found.after.contacts < found.before.contacts
     rules = {count.rule for count in found.counts if count.kind in ("contact-now-denied", "moved")}
@@ -186,7 +186,7 @@ def test_a_lower_cap_denies_contacts_and_names_the_rule(record: list[Row], tmp_p
 def test_later_hours_move_contacts_and_lose_none(tmp_path: Path) -> None:
     record = lived(builtin(), days=3, eventful=False)
     hours = "08:00-22:00"
-    found = replayed(record, other(tmp_path, "house", hours, "10:00-22:00"), Span(day(1), day(3))).differences(3)
+    found = replayed(record, other(tmp_path, "house", hours, "10:00-22:00"), Period(day(1), day(3))).differences(3)
     assert set(found.changed) == {"moved"}
     assert {count.rule for count in found.counts} == {"house/contact-hours"}
     (example, *_) = found.examples
@@ -194,7 +194,7 @@ def test_later_hours_move_contacts_and_lose_none(tmp_path: Path) -> None:
     assert example.to_at - example.at == timedelta(hours=2)
 
 
-def test_visits_that_are_never_allowed_are_lost_and_named(record: list[Row], tmp_path: Path) -> None:
+def test_visits_that_are_never_allowed_are_lost_and_named(record: list[RecordedEvent], tmp_path: Path) -> None:
     found = replayed(record, other(tmp_path, "house", *NO_VISITS)).differences(3)
     assert found.before.visits > 0
     assert found.changed["visit-lost"] == found.before.visits
@@ -211,13 +211,15 @@ def test_visits_that_are_allowed_after_all_are_gained_and_nobody_is_home(tmp_pat
     assert all(one.went_at is not None and one.went_at - one.at >= timedelta(hours=24) for one in visits)
 
 
-def test_nothing_is_decided_while_a_message_is_parked_whatever_the_policy(record: list[Row], tmp_path: Path) -> None:
+def test_nothing_is_decided_while_a_message_is_parked_whatever_the_policy(
+    record: list[RecordedEvent], tmp_path: Path
+) -> None:
     case = replayed(record, other(tmp_path, "house", "limit: 3", "limit: 1")).cases["cy"]
     assert not case.same
     assert not [look for look in case.decided if at(48, "11:00") < look.at < at(52, "11:00")]
 
 
-def test_what_one_policy_denies_the_other_allows(record: list[Row], tmp_path: Path) -> None:
+def test_what_one_policy_denies_the_other_allows(record: list[RecordedEvent], tmp_path: Path) -> None:
     strict = other(tmp_path, "house", "limit: 3", "limit: 1")
     forth = replayed(record, strict).differences(0)
     back = replayed(lived(strict), builtin()).differences(0)
@@ -225,9 +227,9 @@ def test_what_one_policy_denies_the_other_allows(record: list[Row], tmp_path: Pa
     assert back.changed["contact-now-allowed"] > 0
 
 
-def test_before_the_first_day_the_record_holds(record: list[Row], tmp_path: Path) -> None:
+def test_before_the_first_day_the_record_holds(record: list[RecordedEvent], tmp_path: Path) -> None:
     policies = other(tmp_path, "house", "limit: 3", "limit: 1")
-    replay = replayed(record, policies, Span(day(50), day(DAYS)))
+    replay = replayed(record, policies, Period(day(50), day(DAYS)))
     assert min(look.at for case in replay.cases.values() for look in case.decided) >= at(50, "00:00")
     assert all(change.at >= at(50, "00:00") for change in replay.differences(100).examples)
 
@@ -241,7 +243,7 @@ def graph(tmp_path: Path, was: str, now: str) -> Path:
     return file
 
 
-def test_another_strategy_is_named_with_its_step(record: list[Row], tmp_path: Path) -> None:
+def test_another_strategy_is_named_with_its_step(record: list[RecordedEvent], tmp_path: Path) -> None:
     rarer = another(None, None, graph(tmp_path, '"every_days": "5"', '"every_days": "15"'), None)
     found = replayed(record, rarer).differences(3)
     assert found.after.contacts < found.before.contacts
@@ -278,21 +280,21 @@ async def test_a_recorded_demo_run_comes_out_the_same_to_the_last_look() -> None
             await stage.run(lambda *_: None)
             async with stage.doorstep.engine("escalation").connect() as connection:
                 rows = [row async for chunk in history(connection, None) for row in chunk]
-        replay = replayed(rows, builtin(), Span(date(2026, 1, 1), date(2026, 12, 31)))
-        assert all(case.decided == list(case.looks.values()) for case in replay.cases.values())
+        replay = replayed(rows, builtin(), Period(date(2026, 1, 1), date(2026, 12, 31)))
+        assert all(case.decided == list(case.assessments.values()) for case in replay.cases.values())
         assert replay.differences(0).before.contacts > 20
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def seen(clock: str, outcome: str, way: str = "sms", *rules: str, until: str | None = None) -> Look:
+def seen(clock: str, outcome: str, way: str = "sms", *rules: str, until: str | None = None) -> Assessment:
     """What came of a look on day 1; a denial by `rules`, `until` a time."""
     now, end = at(1, clock), at(1, until) if until else None
     refusals = tuple(Refusal(rule, "no", "不", "sms", end) for rule in rules)
-    return Look(now, outcome, None, way, f"a-{way}", "1-30", refusals, now, clock)  # type: ignore[arg-type]
+    return Assessment(now, outcome, None, way, f"a-{way}", "1-30", refusals, now, clock)  # type: ignore[arg-type]
 
 
-def changed(was: Sequence[Look], now: Sequence[Look]) -> list[tuple[str, Sequence[str]]]:
+def changed(was: Sequence[Assessment], now: Sequence[Assessment]) -> list[tuple[str, Sequence[str]]]:
     return [(one.kind, one.rules()) for one in changes("acme", "ann", was, now)]
 
 
@@ -308,7 +310,7 @@ def test_what_goes_later_is_moved_by_the_rule_that_still_refused_then() -> None:
     assert changed(was, [still, seen("10:00", "permitted")]) == [("moved", ["us/dawn"])]
 
 
-def replace_night(look: Look, until: str) -> Look:
+def replace_night(look: Assessment, until: str) -> Assessment:
     """The same denial, of which the first rule ends earlier."""
     first, *others = look.refusals
     return look._replace(refusals=(replace(first, until=at(1, until)), *others))
@@ -316,7 +318,7 @@ def replace_night(look: Look, until: str) -> Look:
 
 def test_a_denial_that_is_not_said_again_still_explains_what_is_gone() -> None:
     was = [seen("09:00", "permitted")]
-    now = [seen("08:00", "denied", "sms", "xx/cap"), Look(at(1, "09:00"), "nothing", None)]
+    now = [seen("08:00", "denied", "sms", "xx/cap"), Assessment(at(1, "09:00"), "nothing", None)]
     assert changed(was, now) == [("contact-now-denied", ["xx/cap"])]
 
 

@@ -40,7 +40,7 @@ from escalation.domain.case.commands import (
     RenewHold,
 )
 from escalation.domain.case.decider import wake_at
-from escalation.domain.policy import Policy, Terms
+from escalation.domain.policy import Policy, TenantTerms
 from escalation.react import case_stream
 from sqlalchemy import text
 
@@ -153,7 +153,7 @@ def test_while_it_is_open_nothing_is_permitted_however_long_that_is() -> None:
 
 def test_no_pack_thaws_it() -> None:
     """Where no pack says a word of disputes, the guard still does."""
-    silent = advised_by(Policy(Terms(stale_after_days=366, packs=()), {}, PATIENT.strategy))
+    silent = advised_by(Policy(TenantTerms(stale_after_days=366, packs=()), {}, PATIENT.strategy))
     case = woken(given_back(woken(told(overdue(1), now=at(2), decider=silent)).when(OPEN, NOON)))
     denied = case.then_types(ContactDenied).event
     assert [one.rule for one in denied.decision.verdicts if one.refuses()] == ["no-dispute-open"]

@@ -17,7 +17,7 @@ from doorstep.events.registry import decode_event
 from doorstep.events.values import Decision, Override, Verdict, Way
 from doorstep.kernel.decider import Routed
 from doorstep.kernel.runtime import Running
-from escalation.backtest.recording import Recording
+from escalation.backtest.in_memory import InMemoryStore
 from escalation.cli import commands
 from escalation.domain.case.commands import RecordFact
 from escalation.domain.explanation import phrases
@@ -36,7 +36,7 @@ LANGUAGES = ("zh-CN", "en")
 
 def envelopes() -> list[Envelope]:
     """Of the decisions on one case: denied at six in the morning, permitted at eight."""
-    made = Recording(builtin())
+    made = InMemoryStore(builtin())
     made.tell("case-1", RecordFact(overdue(1)), at(1, "05:50"))
     made.pass_time(at(1, "12:00"))
     return [decode(row.value) for row in made.rows() if ".contact." in row.type and "outcome" not in row.type]
@@ -127,7 +127,7 @@ def test_willingness_is_told_with_its_reasons_in_words() -> None:
 
 
 def test_what_is_no_decision_is_refused_with_what_is() -> None:
-    made = Recording(builtin())
+    made = InMemoryStore(builtin())
     made.tell("case-1", RecordFact(overdue(1)), at(1))
     with pytest.raises(ValueError, match="decisions are contacts and visits"):
         explain(decode(made.rows()[0].value), "en")

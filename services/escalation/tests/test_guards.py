@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from doorstep.events.escalation.cases import CaseOpened
 from doorstep.events.escalation.permits import ContactDenied, ContactPermitted
-from escalation.domain.assessment.decision_context import Reins
+from escalation.domain.assessment.decision_context import TenantCounter
 from escalation.domain.case.commands import RecordContactOutcome, RecordFact
 
 from tests.support.escalation import AS_IT_COMES, advised_by, at, overdue, told, woken
 from tests.support.given import Happened
 
 
-def under(reins: Reins, **changes: Any) -> Happened:
+def under(reins: TenantCounter, **changes: Any) -> Happened:
     """The first assessment of a case whose tenant holds `reins`, at 10:15 of day 2."""
     return woken(told(overdue(1, **changes), now=at(2), decider=advised_by(AS_IT_COMES, reins)))
 
@@ -25,19 +25,19 @@ def refused(case: Happened) -> set[str]:
 
 
 def test_in_shadow_mode_everything_is_decided_and_nothing_permitted() -> None:
-    case = under(Reins(shadow=True)).then_types(CaseOpened, ContactDenied)
+    case = under(TenantCounter(shadow=True)).then_types(CaseOpened, ContactDenied)
     assert refused(case) == {"shadow-mode"}
     assert case.state.ledger == ()
 
 
 def test_in_shadow_mode_the_strategy_keeps_its_pace_and_each_look_is_a_denial_of_its_own() -> None:
-    case = under(Reins(shadow=True))
+    case = under(TenantCounter(shadow=True))
     assert case.state.assess_at == at(9, "10:15")
     woken(case.when(RecordFact(overdue(8)), at(9))).then_types(ContactDenied)
 
 
 def test_out_of_shadow_mode_no_verdict_mentions_it() -> None:
-    permit: Any = under(Reins()).events[-1]
+    permit: Any = under(TenantCounter()).events[-1]
     assert "shadow-mode" not in {verdict.rule for verdict in permit.decision.verdicts}
 
 
@@ -47,25 +47,25 @@ def firsts(count: int, clock: str = "09:00", on: int = 2) -> dict[str, Any]:
 
 
 def test_the_last_first_contact_of_a_day_and_the_first_too_many() -> None:
-    under(Reins(ramp=3, firsts=firsts(2))).then_types(CaseOpened, ContactPermitted)
-    case = under(Reins(ramp=3, firsts=firsts(3)))
+    under(TenantCounter(ramp=3, firsts=firsts(2))).then_types(CaseOpened, ContactPermitted)
+    case = under(TenantCounter(ramp=3, firsts=firsts(3)))
     assert refused(case) == {"ramp-limit"}
     assert case.state.assess_at == at(3, "08:00"), "tomorrow, when the hours allow it"
 
 
 def test_yesterday_s_first_contacts_do_not_count() -> None:
-    under(Reins(ramp=3, firsts=firsts(9, on=1))).then_types(CaseOpened, ContactPermitted)
+    under(TenantCounter(ramp=3, firsts=firsts(9, on=1))).then_types(CaseOpened, ContactPermitted)
 
 
 def test_a_ramp_of_none_sends_nothing_new_and_lets_old_cases_go_on() -> None:
-    assert refused(under(Reins(ramp=0))) == {"ramp-limit"}
-    case = under(Reins())
+    assert refused(under(TenantCounter(ramp=0))) == {"ramp-limit"}
+    case = under(TenantCounter())
     case = case.when(RecordContactOutcome(case.state.ledger[-1].permit_id, "sent", at(2, "10:15")), at(2, "10:15"))
-    later = told_again(case, Reins(ramp=0)).when(RecordFact(overdue(8)), at(9, "10:10"))
+    later = told_again(case, TenantCounter(ramp=0)).when(RecordFact(overdue(8)), at(9, "10:10"))
     woken(later).then_types(ContactPermitted)
 
 
-def told_again(case: Happened, reins: Reins) -> Happened:
+def told_again(case: Happened, reins: TenantCounter) -> Happened:
     """The same case, its tenant holding other reins."""
     return Happened(advised_by(AS_IT_COMES, reins), case.state, ())
 
@@ -74,7 +74,7 @@ def told_again(case: Happened, reins: Reins) -> Happened:
     ("stopped", "denied"), [(("sms",), True), (("*",), True), (("voice", "visit"), False), ((), False)]
 )
 def test_the_kill_switch_denies_its_own_way_and_no_other(stopped: tuple[str, ...], denied: bool) -> None:
-    case = under(Reins(stopped=stopped))
+    case = under(TenantCounter(stopped=stopped))
     assert isinstance(case.events[-1], ContactDenied) == denied
     if denied:
         assert refused(case) == {"kill-switch"}
@@ -91,7 +91,7 @@ def test_facts_of_seven_days_ago_are_fresh_and_of_eight_days_ago_are_not() -> No
 
 
 def test_each_guard_s_word_is_in_both_languages_and_never_law() -> None:
-    for reins in (Reins(), Reins(shadow=True, ramp=0, stopped=("*",))):
+    for reins in (TenantCounter(), TenantCounter(shadow=True, ramp=0, stopped=("*",))):
         decision: Any = under(reins).events[-1]
         guards = [verdict for verdict in decision.decision.verdicts if not verdict.pack]
         assert len(guards) >= 7

@@ -9,16 +9,7 @@ import jsonschema
 import msgspec
 import pytest
 import yaml
-from escalation.domain.rules.pack import (
-    FOLDER,
-    SCHEMA,
-    InvalidPolicy,
-    Pack,
-    Problem,
-    builtin,
-    load,
-    schema,
-)
+from escalation.domain.rules.pack import FOLDER, SCHEMA, InvalidPolicy, Pack, PolicyProblem, builtin, load, schema
 
 GOOD = """\
 id: xx
@@ -76,7 +67,7 @@ def written(folder: Path, text: str, name: str = "xx.yaml") -> Path:
     return folder
 
 
-def problems(folder: Path) -> tuple[Problem, ...]:
+def problems(folder: Path) -> tuple[PolicyProblem, ...]:
     with pytest.raises(InvalidPolicy) as caught:
         load(folder)
     return caught.value.problems

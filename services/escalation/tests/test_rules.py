@@ -13,12 +13,12 @@ from doorstep.events.escalation.holds import HoldKind
 from doorstep.events.values import Span, Verdict, Way
 from escalation.domain.rules.pack import Pack, builtin, load
 from escalation.domain.rules.rules import (
-    Asked,
     Block,
     Consent,
+    ContactRequest,
     HeldBy,
     HoldTerms,
-    Line,
+    LedgerEntry,
     duties,
     earliest,
     hold_terms,
@@ -79,7 +79,9 @@ def at(day: str | date, clock: str = "12:00", zone: ZoneInfo = SHANGHAI) -> date
 NOON = at(WORKDAY)
 
 
-def asked(way: Way = "sms", now: datetime = NOON, *zones: ZoneInfo, lines: Sequence[Line] = (), **more: Any) -> Asked:
+def asked(
+    way: Way = "sms", now: datetime = NOON, *zones: ZoneInfo, lines: Sequence[LedgerEntry] = (), **more: Any
+) -> ContactRequest:
     """About the loan L1, of a borrower in Shanghai unless said otherwise. `lines` are in every ledger."""
     known = {
         "purpose": "reminder",
@@ -90,14 +92,14 @@ def asked(way: Way = "sms", now: datetime = NOON, *zones: ZoneInfo, lines: Seque
         "address": lines,
         **more,
     }
-    return Asked(way=way, now=now, zones=zones or (SHANGHAI,), **known)
+    return ContactRequest(way=way, now=now, zones=zones or (SHANGHAI,), **known)
 
 
 def packs(*ids: str) -> tuple[Pack, ...]:
     return tuple(builtin()[one] for one in ids)
 
 
-def word(name: str, about: Asked, *, among: Sequence[str] = ()) -> Verdict:
+def word(name: str, about: ContactRequest, *, among: Sequence[str] = ()) -> Verdict:
     """The one verdict of the rule `pack/rule`; it is given whatever others say."""
     pack, rule = name.split("/")
     (found,) = [v for v in verdicts(packs(*(among or (pack,))), about) if (v.pack, v.rule) == (pack, rule)]
@@ -106,7 +108,7 @@ def word(name: str, about: Asked, *, among: Sequence[str] = ()) -> Verdict:
     return found
 
 
-def allows(name: str, about: Asked) -> bool:
+def allows(name: str, about: ContactRequest) -> bool:
     return word(name, about).allowed
 
 
@@ -261,8 +263,8 @@ COUNTERS: dict[str, Counted] = {
 }
 
 
-def filled(rule: Counted, number: int, when: datetime) -> Sequence[Line]:
-    return [Line(rule.way, when, rule.outcome, ("L1",))] * number
+def filled(rule: Counted, number: int, when: datetime) -> Sequence[LedgerEntry]:
+    return [LedgerEntry(rule.way, when, rule.outcome, ("L1",))] * number
 
 
 @pytest.mark.parametrize("name", COUNTERS)
@@ -297,7 +299,7 @@ def test_a_counter_binds_and_counts_its_own_ways(name: str) -> None:
     assert {way for way in WAYS if name in rules_for(way, name.split("/", maxsplit=1)[0])} == set(rule.binds)
     for way in set(WAYS) - set(rule.binds):
         noon = at(WORKDAY, "12:00", zone)
-        lines = [Line(way, noon, rule.outcome, ("L1",))] * 20
+        lines = [LedgerEntry(way, noon, rule.outcome, ("L1",))] * 20
         assert allows(name, asked(rule.binds[0], noon, zone, lines=lines))
 
 
@@ -315,7 +317,7 @@ def test_a_counter_looks_into_its_own_ledger(name: str) -> None:
 def test_a_cap_per_debt_counts_what_was_about_that_debt(name: str) -> None:
     rule = COUNTERS[name]
     for loans, counted in [(("L1",), True), (("L2",), False), (("L2", "L1"), True), ((), True)]:
-        lines = [Line(rule.way, NOON, rule.outcome, loans)] * rule.limit
+        lines = [LedgerEntry(rule.way, NOON, rule.outcome, loans)] * rule.limit
         assert allows(name, asked("voice", lines=lines)) != counted
 
 
@@ -339,7 +341,7 @@ def test_what_counts_as_an_attempt_a_conversation_and_a_visit(
 ) -> None:
     """An open permit and an unknown outcome count as sent; a failed dial is an attempt; collectors who found
     nobody home were at the door."""
-    full = {one: [Line(way, NOON, one)] * COUNTERS[name].limit for one in outcomes}
+    full = {one: [LedgerEntry(way, NOON, one)] * COUNTERS[name].limit for one in outcomes}
     assert {one for one, lines in full.items() if not allows(name, asked(way, lines=lines))} == counted
 
 
@@ -347,14 +349,14 @@ def test_a_day_is_the_borrower_s_day() -> None:
     """23:30 and 00:30 UTC are one day in Shanghai; 15:30 and 16:30 UTC are two."""
     night, evening = datetime(2026, 3, 9, 23, 30, tzinfo=UTC), datetime(2026, 3, 9, 15, 30, tzinfo=UTC)
     for sent, allowed in ((night, False), (evening, True)):
-        lines = [Line("sms", sent, "sent")]
+        lines = [LedgerEntry("sms", sent, "sent")]
         assert allows("house/messages-a-day", asked("sms", sent + HOUR, lines=lines)) == allowed
 
 
 def test_a_borrower_who_moves_is_seen_from_the_new_place() -> None:
     """At 21:00 in Shanghai it is 09:00 in New York: another day there, other hours, and the same ledger."""
     sent = at("2026-03-10", "21:00")
-    about = asked("sms", at("2026-03-11", "08:30"), lines=[Line("sms", sent, "sent")])
+    about = asked("sms", at("2026-03-11", "08:30"), lines=[LedgerEntry("sms", sent, "sent")])
     assert allows("house/messages-a-day", about)
     moved = replace(about, zones=(NEW_YORK,))
     assert not allows("house/messages-a-day", moved)
@@ -366,16 +368,16 @@ def test_a_borrower_who_moves_is_seen_from_the_new_place() -> None:
 def test_where_the_zone_is_unknown_the_same_day_anywhere_counts() -> None:
     """Past midnight in Shanghai, not yet in Urumqi, which is two hours behind."""
     about = asked("sms", at("2026-03-11", "01:00"), *zones_of(None, "CN", "CN"))
-    counted = replace(about, person=[Line("sms", at("2026-03-10", "21:00"), "sent")])
+    counted = replace(about, person=[LedgerEntry("sms", at("2026-03-10", "21:00"), "sent")])
     assert word("house/messages-a-day", counted).earliest_next == at("2026-03-11", "02:00")
-    late = replace(about, person=[Line("sms", at("2026-03-11", "00:30"), "sent")])
+    late = replace(about, person=[LedgerEntry("sms", at("2026-03-11", "00:30"), "sent")])
     assert word("house/messages-a-day", late).earliest_next == at("2026-03-12", "00:00")
     assert earliest(packs("house"), late) == at("2026-03-12", "10:00")
 
 
 def test_seven_local_days_are_days_also_when_one_has_23_hours() -> None:
     """Summer time begins in New York on 2026-03-08: seven rolling days would end an hour later."""
-    calls = [Line("voice", at("2026-03-05", "20:59", NEW_YORK), "no-answer", ("L1",))] * 7
+    calls = [LedgerEntry("voice", at("2026-03-05", "20:59", NEW_YORK), "no-answer", ("L1",))] * 7
     found = word("us/calls-in-seven-days", asked("voice", at("2026-03-11", "12:00", NEW_YORK), NEW_YORK, lines=calls))
     assert found.earliest_next == at("2026-03-12", "00:00", NEW_YORK)
     assert earliest(packs("us"), asked("voice", calls[0].at, NEW_YORK, lines=calls, episode_at=NOON + 90 * DAY)) == at(
@@ -388,7 +390,7 @@ def test_seven_local_days_are_days_also_when_one_has_23_hours() -> None:
 
 @pytest.mark.parametrize("clock", ["08:00", "20:59"])
 def test_the_day_of_a_conversation_is_the_first_of_seven(clock: str) -> None:
-    spoke = Line("voice", at("2026-03-02", clock, NEW_YORK), "answered", ("L1",))
+    spoke = LedgerEntry("voice", at("2026-03-02", clock, NEW_YORK), "answered", ("L1",))
     last = asked("voice", at("2026-03-08", "20:59", NEW_YORK), NEW_YORK, lines=[spoke])
     found = word("us/after-conversation", last)
     assert (found.allowed, found.earliest_next) == (False, at("2026-03-09", "00:00", NEW_YORK))
@@ -398,7 +400,7 @@ def test_the_day_of_a_conversation_is_the_first_of_seven(clock: str) -> None:
 
 def test_a_conversation_counts_from_when_it_took_place_and_about_its_debt() -> None:
     dialled, spoke = at("2026-03-02", "12:00", NEW_YORK), at("2026-03-03", "09:00", NEW_YORK)
-    line = Line("voice", dialled, "answered", ("L1",), answered_at=spoke)
+    line = LedgerEntry("voice", dialled, "answered", ("L1",), answered_at=spoke)
     about = asked("voice", spoke, NEW_YORK, lines=[line])
     assert word("us/after-conversation", about).earliest_next == at("2026-03-10", "00:00", NEW_YORK)
     assert allows("us/after-conversation", replace(about, loans=("L2",)))
@@ -409,7 +411,7 @@ def test_a_conversation_counts_from_when_it_took_place_and_about_its_debt() -> N
 def test_where_day_one_does_not_count_it_is_a_day_more(tmp_path: Path) -> None:
     text = (Path(__file__).parents[1] / "escalation/domain/rules/packs/us.yaml").read_text()
     (tmp_path / "us.yaml").write_text(text.replace("day_one: counts", "day_one: not"))
-    spoke = Line("voice", at("2026-03-02", "12:00", NEW_YORK), "answered")
+    spoke = LedgerEntry("voice", at("2026-03-02", "12:00", NEW_YORK), "answered")
     (found,) = [
         one
         for one in verdicts([load(tmp_path)["us"]], asked("voice", spoke.at, NEW_YORK, lines=[spoke]))
@@ -421,11 +423,11 @@ def test_where_day_one_does_not_count_it_is_a_day_more(tmp_path: Path) -> None:
 # Notices.
 
 
-def notice(purpose: str, when: datetime, way: Way = "letter", outcome: str = "sent") -> Line:
-    return Line(way, when, outcome, ("L1",), purpose)
+def notice(purpose: str, when: datetime, way: Way = "letter", outcome: str = "sent") -> LedgerEntry:
+    return LedgerEntry(way, when, outcome, ("L1",), purpose)
 
 
-def korean(now: datetime, *lines: Line, way: Way = "voice", **more: Any) -> Asked:
+def korean(now: datetime, *lines: LedgerEntry, way: Way = "voice", **more: Any) -> ContactRequest:
     return asked(way, now, SEOUL, lines=lines, **more)
 
 
@@ -470,12 +472,12 @@ def test_a_notice_counts_when_it_was_given_in_this_episode_in_writing() -> None:
     assert not allows("kr/notice-before", korean(now, structs.replace(told, purpose="reminder")))
 
 
-def american(now: datetime, *lines: Line, way: Way = "sms", **more: Any) -> Asked:
+def american(now: datetime, *lines: LedgerEntry, way: Way = "sms", **more: Any) -> ContactRequest:
     return asked(way, now, NEW_YORK, lines=lines, **more)
 
 
 def test_in_the_united_states_only_the_validation_follows_the_first_contact() -> None:
-    first = Line("voice", at("2026-03-02", "12:00", NEW_YORK), "no-answer", ("L1",), "reminder")
+    first = LedgerEntry("voice", at("2026-03-02", "12:00", NEW_YORK), "no-answer", ("L1",), "reminder")
     now = first.at + DAY
     assert allows("us/validation", american(now))
     for way in WAYS:
@@ -488,7 +490,7 @@ def test_in_the_united_states_only_the_validation_follows_the_first_contact() ->
 
 
 def test_five_days_and_the_notice_is_still_due_and_still_goes_first() -> None:
-    first = Line("sms", at("2026-03-02", "12:00", NEW_YORK), "delivered", ("L1",), "reminder")
+    first = LedgerEntry("sms", at("2026-03-02", "12:00", NEW_YORK), "delivered", ("L1",), "reminder")
     for late in (4, 5, 6, 60):
         assert not allows("us/validation", american(first.at + late * DAY, first))
         told = notice("validation-notice", first.at + late * DAY)
@@ -497,7 +499,7 @@ def test_five_days_and_the_notice_is_still_due_and_still_goes_first() -> None:
 
 
 def test_the_first_contact_is_one_of_this_episode_that_may_have_reached_somebody() -> None:
-    first = Line("sms", at("2026-03-02", "12:00", NEW_YORK), "sent", ("L1",), "reminder")
+    first = LedgerEntry("sms", at("2026-03-02", "12:00", NEW_YORK), "sent", ("L1",), "reminder")
     assert allows("us/validation", american(NOON, first, episode_at=first.at + MINUTE))
     assert not allows("us/validation", american(NOON, first, episode_at=first.at))
     assert allows("us/validation", american(NOON, structs.replace(first, outcome="undeliverable")))
@@ -733,7 +735,7 @@ def test_two_packs_combine_by_the_strictest_value(clock: str, cn_and_us: bool, c
 
 
 def test_the_third_effective_call_in_china_and_the_first_in_the_united_states() -> None:
-    spoke = Line("voice", at("2026-03-10", "10:00"), "answered", ("L1",), "reminder")
+    spoke = LedgerEntry("voice", at("2026-03-10", "10:00"), "answered", ("L1",), "reminder")
     told = notice("validation-notice", spoke.at)
     about = asked("voice", at("2026-03-10", "12:00"), lines=[spoke, told])
     assert earliest(packs("cn"), about) == about.now
@@ -742,7 +744,7 @@ def test_the_third_effective_call_in_china_and_the_first_in_the_united_states() 
 
 def test_the_earliest_instant_is_free_of_every_rule_at_once() -> None:
     """Three contacts in seven days, a hold over the day that would be free, and then the night."""
-    lines = [Line("sms", NOON - days * DAY, "sent") for days in (1, 2, 3)]
+    lines = [LedgerEntry("sms", NOON - days * DAY, "sent") for days in (1, 2, 3)]
     hold = HeldBy("hardship", None, NOON + 4 * DAY + 11 * HOUR)
     about = asked("sms", lines=lines, holds=[hold])
     assert earliest(packs("cn", "house"), about) == at("2026-03-15", "08:00")
@@ -851,7 +853,7 @@ INSTANTS = st.datetimes(datetime(2026, 2, 10), datetime(2026, 4, 10)).map(  # no
     lambda when: when.replace(minute=when.minute // 15 * 15, second=0, microsecond=0, tzinfo=UTC)
 )
 LINES = st.builds(
-    Line,
+    LedgerEntry,
     way=st.sampled_from(WAYS),
     at=INSTANTS,
     outcome=st.sampled_from(["open", "sent", "answered", "no-answer", "completed", "failed"]),
@@ -876,7 +878,7 @@ HELD = st.builds(
 
 
 @st.composite
-def anything(draw: st.DrawFn) -> Asked:
+def anything(draw: st.DrawFn) -> ContactRequest:
     """A ledger in the past of an instant, somewhere."""
     now = draw(INSTANTS)
     lines = sorted((line for line in draw(st.lists(LINES, max_size=12)) if line.at <= now), key=lambda line: line.at)
@@ -897,7 +899,9 @@ SOME = st.lists(st.sampled_from(sorted(builtin())), min_size=1, max_size=3, uniq
 
 @settings(max_examples=150, deadline=None)
 @given(anything(), SOME)
-def test_nothing_refuses_at_the_earliest_instant_and_something_does_before(about: Asked, ids: list[str]) -> None:
+def test_nothing_refuses_at_the_earliest_instant_and_something_does_before(
+    about: ContactRequest, ids: list[str]
+) -> None:
     def refused(when: datetime) -> bool:
         return any(one.refuses() for one in verdicts(packs(*ids), replace(about, now=when)))
 
@@ -913,7 +917,7 @@ def test_nothing_refuses_at_the_earliest_instant_and_something_does_before(about
 
 @settings(max_examples=100, deadline=None)
 @given(anything(), SOME)
-def test_a_span_is_open_exactly_when_no_rule_of_hours_or_blocks_refuses(about: Asked, ids: list[str]) -> None:
+def test_a_span_is_open_exactly_when_no_rule_of_hours_or_blocks_refuses(about: ContactRequest, ids: list[str]) -> None:
     timely = {name.split("/")[1] for name in (*HOURS, *BLOCKS)}
     spans = open_spans(packs(*ids), about, about.now + 3 * DAY)
     for quarter in range(0, 288, 7):

@@ -13,11 +13,11 @@ from typing import Any, get_args
 import pytest
 from doorstep.events.escalation.permits import Purpose
 from doorstep.events.values import Money, Way
-from escalation.domain.rules.pack import InvalidPolicy, Problem
+from escalation.domain.rules.pack import InvalidPolicy, PolicyProblem
 from escalation.domain.strategy import graph as files
 from escalation.domain.strategy import strategy
-from escalation.domain.strategy.rehearsal import samples
 from escalation.domain.strategy.strategy import InvalidStep, Situation, Step, Strategy, bucket, builtin
+from escalation.domain.strategy.validation import samples
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -347,7 +347,7 @@ def saved(folder: Path, text: str | bytes) -> Path:
     return file
 
 
-def refused(folder: Path, change: Callable[[Any], object]) -> tuple[Problem, ...]:
+def refused(folder: Path, change: Callable[[Any], object]) -> tuple[PolicyProblem, ...]:
     told = json.loads(FILE.read_text(encoding="utf-8"))
     change(told)
     with pytest.raises(InvalidPolicy) as error:

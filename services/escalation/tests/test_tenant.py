@@ -14,10 +14,10 @@ from escalation.domain.tenant import (
     DECIDER,
     AllowSending,
     Command,
+    SendingControls,
     SetRamp,
     SetShadow,
     StopSending,
-    Tenant,
     tenant_stream,
 )
 from hypothesis import given as for_all
@@ -47,7 +47,7 @@ def allowed(way: Way | None) -> SendingAllowed:
 class TestShadow:
     def test_goes_on_and_off(self) -> None:
         happened = tenant().when(SetShadow(True, WHY), NOW).then(shadow)
-        assert happened.state == Tenant(shadow=True)
+        assert happened.state == SendingControls(shadow=True)
         happened.when(SetShadow(False, WHY), NOW).then(ShadowSet(on=False, reason=WHY))
 
     def test_repeated_changes_nothing(self) -> None:
@@ -66,7 +66,7 @@ class TestRamp:
 
     def test_is_taken_off_by_none(self) -> None:
         happened = tenant(ramp).when(SetRamp(None, WHY), NOW).then(RampSet(first_contacts_a_day=None, reason=WHY))
-        assert happened.state == Tenant()
+        assert happened.state == SendingControls()
 
     def test_repeated_changes_nothing(self) -> None:
         tenant(ramp).when(SetRamp(50, "again"), NOW).then_nothing()
@@ -81,7 +81,7 @@ class TestStopSending:
     @pytest.mark.parametrize(("way", "switch"), [("sms", "sms"), ("visit", "visit"), (None, "*")])
     def test_stops_a_way_or_all(self, way: Way | None, switch: str) -> None:
         happened = tenant().when(StopSending(way, WHY), NOW).then(stopped(way))
-        assert happened.state == Tenant(stopped=(switch,))
+        assert happened.state == SendingControls(stopped=(switch,))
 
     def test_repeated_changes_nothing(self) -> None:
         tenant(stopped("sms")).when(StopSending("sms", "again"), NOW).then_nothing()
@@ -89,18 +89,18 @@ class TestStopSending:
 
     def test_of_one_way_is_kept_apart_from_that_of_all(self) -> None:
         happened = tenant(stopped(None)).when(StopSending("voice", WHY), NOW).then(stopped("voice"))
-        assert happened.state == Tenant(stopped=("*", "voice"))
+        assert happened.state == SendingControls(stopped=("*", "voice"))
 
 
 class TestAllowSending:
     @pytest.mark.parametrize("way", ["sms", "visit", None])
     def test_ends_the_stop(self, way: Way | None) -> None:
         happened = tenant(stopped(way)).when(AllowSending(way, WHY), NOW).then(allowed(way))
-        assert happened.state == Tenant()
+        assert happened.state == SendingControls()
 
     def test_of_all_leaves_a_way_stopped_that_was_stopped_by_itself(self) -> None:
         happened = tenant(stopped("sms"), stopped(None)).when(AllowSending(None, WHY), NOW).then(allowed(None))
-        assert happened.state == Tenant(stopped=("sms",))
+        assert happened.state == SendingControls(stopped=("sms",))
 
     def test_repeated_changes_nothing(self) -> None:
         tenant(stopped("sms"), allowed("sms")).when(AllowSending("sms", "again"), NOW).then_nothing()

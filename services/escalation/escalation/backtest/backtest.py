@@ -1,11 +1,11 @@
 """A recorded history, decided again under another policy.
 
 What the bank, borrowers and people said stands as it was recorded. What was concluded from it does not: from the first
-day on, each case is looked at when it asks for it, by the functions of production, with the ledger that the other
-policy would have led to. Cases share numbers, addresses and their tenant's reins, so they are replayed together, in
-the order of time; at one instant all looks, by (due, stream), come between what each stream heard before and after its
-own. Until its first difference a case is looked at when it was; after it, at the recorded look that follows within a
-quarter of an hour, else when due.
+day on, each case is assessed when it asks for it, by the functions of production, with the ledger that the other
+policy would have led to. Cases share numbers, addresses and their tenant's sending controls, so they are replayed
+together, in the order of time; at one instant all assessments, by (due, stream), come between what each stream heard
+before and after its own. Until its first difference a case is assessed when it was; after it, at the recorded
+assessment that follows within a quarter of an hour, else when due.
 
 What came of a contact or visit in reality came of its counterpart: the one of the same way, permitted at the same
 instant. A contact without counterpart counts as sent at once and not answered; of a visit the borrower is noticed, two
@@ -28,8 +28,8 @@ from doorstep.messaging.windows import QUARTER
 
 from escalation.backtest import recorded
 from escalation.backtest.differences import Differences, changes, differences
-from escalation.backtest.recorded import Look, Row
-from escalation.domain.assessment.decision_context import Counsel
+from escalation.backtest.recorded import Assessment, RecordedEvent
+from escalation.domain.assessment.decision_context import DecisionContexts
 from escalation.domain.case.commands import Command, RecordContactOutcome, RecordVisitOutcome
 from escalation.domain.case.decider import decide, wake_at
 from escalation.domain.case.fold import evolve
@@ -41,14 +41,14 @@ AGAIN = timedelta(hours=1)
 """A case that asks for an instant that is over rests as long, as it does in production."""
 AT_THE_DOOR = timedelta(minutes=30)
 BEFORE, WAKE, AFTER = range(3)
-"""At one instant: what a stream heard before its look, the look, and what it heard after it."""
+"""At one instant: what a stream heard before its assessment, the assessment, and what it heard after it."""
 NO_MATTER = object()
 LOOKED = (CaseAssessed, ContactPermitted, ContactDenied, VisitPermitted, VisitDenied)
-"""Every look ends with one of these."""
+"""Every assessment ends with one of these."""
 
 
 @dataclass(frozen=True)
-class Span:
+class Period:
     """The days on which the other policy decides, on the clock of each tenant's home. Before them the record holds."""
 
     first: date
@@ -62,16 +62,16 @@ class Span:
 
 
 @dataclass(slots=True, eq=False)
-class Replayed:
-    """A case as it goes under the other policy, beside what was recorded of it. `looks` are the recorded ones by their
-    instants, `decided` those made now. `same` until the first difference."""
+class ReplayedCase:
+    """A case as it goes under the other policy, beside what was recorded of it. `assessments` are the recorded ones by
+    their instants, `decided` those made now. `same` until the first difference."""
 
     stream: StreamId
     since: datetime
     until: datetime
     state: Case = field(default_factory=Case)
-    looks: dict[datetime, Look] = field(default_factory=dict)
-    decided: list[Look] = field(default_factory=list)
+    assessments: dict[datetime, Assessment] = field(default_factory=dict)
+    decided: list[Assessment] = field(default_factory=list)
     same: bool = True
     refused: int = 0
     _instants: list[datetime] = field(default_factory=list)
@@ -81,12 +81,12 @@ class Replayed:
     _permits: dict[str, tuple[datetime, str]] = field(default_factory=dict)
     _made: dict[tuple[datetime, str], str] = field(default_factory=dict)
 
-    def note(self, look: Look, permit_id: str | None) -> None:
-        """A recorded look, with the permit it gave."""
-        self.looks[look.at] = look
-        self._instants.append(look.at)
-        if permit_id is not None and look.way is not None:
-            self._permits[permit_id] = (look.at, look.way)
+    def note(self, assessment: Assessment, permit_id: str | None) -> None:
+        """A recorded assessment, with the permit it gave."""
+        self.assessments[assessment.at] = assessment
+        self._instants.append(assessment.at)
+        if permit_id is not None and assessment.way is not None:
+            self._permits[permit_id] = (assessment.at, assessment.way)
 
     def addressed(self, command: Command) -> Command | None:
         """What became of a recorded permit, told of its counterpart; None where there is none. What was permitted
@@ -106,55 +106,55 @@ class Replayed:
             return command
         return replace(command, outcome="not-made") if permit.open() else None
 
-    def looked(self, seen: Look, permit_id: str | None) -> bool:
-        """A look under the other policy; whether the record tells what came of it."""
-        was = self.looks.get(seen.at)
+    def assessed(self, seen: Assessment, permit_id: str | None) -> bool:
+        """An assessment under the other policy; whether the record tells what came of it."""
+        was = self.assessments.get(seen.at)
         self.decided.append(seen)
         self.same = self.same and was is not None and was.course() == seen.course()
         if permit_id is not None and seen.way is not None:
             self._made[seen.at, seen.way] = permit_id
         return was is not None and was.outcome == "permitted" and was.way == seen.way
 
-    def asks(self, now: datetime, *, looked: bool = False) -> tuple[datetime, datetime] | None:
-        """Its next look, as (at, due), when that has changed; `looked`: it has just been looked at."""
-        if looked:
+    def asks(self, now: datetime, *, assessed: bool = False) -> tuple[datetime, datetime] | None:
+        """Its next assessment, as (at, due), when that has changed; `assessed`: it has just been assessed."""
+        if assessed:
             self._seen = bisect_right(self._instants, now)
         # Timers rest while a message of the case is parked.
         due = None if self.state.suspended and not self.same else wake_at(self.state)
-        if due == self._due and not looked:
+        if due == self._due and not assessed:
             return None
-        self._due, self._at = due, None if due is None else self._instant(due, now, looked)
+        self._due, self._at = due, None if due is None else self._instant(due, now, assessed)
         return None if due is None or self._at is None else (self._at, due)
 
     def wants(self, at: datetime, due: datetime) -> bool:
-        """Whether it still asks for this look."""
+        """Whether it still asks for this assessment."""
         return (at, due) == (self._at, self._due)
 
-    def _instant(self, due: datetime, now: datetime, looked: bool) -> datetime | None:
+    def _instant(self, due: datetime, now: datetime, assessed: bool) -> datetime | None:
         nth = bisect_left(self._instants, due, self._seen)
         at = self._instants[nth] if nth < len(self._instants) else None
         if self.same or (at is not None and at <= due + QUARTER):
             return at
-        return now + AGAIN if looked and due <= now else max(due, now)
+        return now + AGAIN if assessed and due <= now else max(due, now)
 
 
 class Replay:
     """A history being replayed under `policies`. `stopwatch` tells seconds; `deciding` of them went into `decisions`
-    looks, and `events` were folded."""
+    assessments, and `events` were folded."""
 
-    def __init__(self, policies: Policies, span: Span, stopwatch: Callable[[], float]) -> None:
-        self.cases: dict[str, Replayed] = {}
+    def __init__(self, policies: Policies, span: Period, stopwatch: Callable[[], float]) -> None:
+        self.cases: dict[str, ReplayedCase] = {}
         self.events = self.decisions = self._pushed = 0
         self.deciding = 0.0
-        self._counsel, self._span, self._stopwatch = Counsel(policies), span, stopwatch
+        self._contexts, self._span, self._stopwatch = DecisionContexts(policies), span, stopwatch
         self._bounds: dict[str, tuple[datetime, datetime]] = {}
-        self._tallies: dict[str, Any] = {}
-        self._heard: list[tuple[datetime, int, str, int, Replayed | None, Any, object]] = []
-        self._ahead: list[tuple[datetime, int, datetime, str, int, Replayed, Command | None]] = []
+        self._counters: dict[str, Any] = {}
+        self._heard: list[tuple[datetime, int, str, int, ReplayedCase | None, Any, object]] = []
+        self._ahead: list[tuple[datetime, int, datetime, str, int, ReplayedCase, Command | None]] = []
         self._before: Event | None = None
         self._last = datetime.min.replace(tzinfo=UTC)
 
-    def fold(self, rows: Iterable[Row]) -> None:
+    def fold(self, rows: Iterable[RecordedEvent]) -> None:
         """Take in more of the record."""
         for row in rows:
             at, event = recorded.read(row)
@@ -192,10 +192,10 @@ class Replay:
         found = (
             change
             for one in cases
-            for change in changes(one.stream.tenant, one.stream.id, list(one.looks.values()), one.decided)
+            for change in changes(one.stream.tenant, one.stream.id, list(one.assessments.values()), one.decided)
         )
-        was = (look for one in cases for look in one.looks.values())
-        return differences(found, was, (look for one in cases for look in one.decided), examples)
+        was = (assessment for one in cases for assessment in one.assessments.values())
+        return differences(found, was, (assessment for one in cases for assessment in one.decided), examples)
 
     def _catch_up(self, until: datetime, phase: int) -> None:
         """All that is ahead of this place in time."""
@@ -204,14 +204,14 @@ class Replay:
             if at >= whose.until:
                 continue
             if imagined is None:
-                self._look(whose, due, at)
+                self._assess(whose, due, at)
             elif (told := whose.imagined(imagined)) is not None:
                 self._tell(whose, told, at, NO_MATTER)
 
     def _bound(self, tenant: str) -> tuple[datetime, datetime]:
-        return self._bounds.setdefault(tenant, self._span.instants(self._counsel.policies, tenant))
+        return self._bounds.setdefault(tenant, self._span.instants(self._contexts.policies, tenant))
 
-    def _take_in(self, row: Row, at: datetime, event: Event, past: bool) -> None:
+    def _take_in(self, row: RecordedEvent, at: datetime, event: Event, past: bool) -> None:
         case = self._case(row)
         if case is None:
             stream = StreamId(row.category, row.case_id, row.case_id, row.tenant)
@@ -223,23 +223,23 @@ class Replay:
             case.state = evolve(case.state, event)  # type: ignore[arg-type]
             self._count(case.stream, event)
         elif isinstance(event, LOOKED):
-            case.note(recorded.look(event, at), getattr(event, "permit_id", None))
+            case.note(recorded.assessment_of(event, at), getattr(event, "permit_id", None))
         elif (command := recorded.command(event, self._before)) is not None:
-            phase = AFTER if at in case.looks else BEFORE
+            phase = AFTER if at in case.assessments else BEFORE
             self._heard.append((at, phase, row.case_id, self.events, case, command, recorded.until(event)))
 
-    def _case(self, row: Row) -> Replayed | None:
+    def _case(self, row: RecordedEvent) -> ReplayedCase | None:
         if row.category != "case":
             return None
         case = self.cases.get(row.case_id)
         if case is None:
             stream = StreamId("case", row.case_id, row.case_id, row.tenant)
-            case = self.cases[row.case_id] = Replayed(stream, *self._bounds[row.tenant])
+            case = self.cases[row.case_id] = ReplayedCase(stream, *self._bounds[row.tenant])
         return case
 
-    def _tell(self, case: Replayed, command: Command, now: datetime, until: object) -> None:
+    def _tell(self, case: ReplayedCase, command: Command, now: datetime, until: object) -> None:
         try:
-            events = decide(case.state, self._counsel.advise(case.stream, case.state, command, {}), now)
+            events = decide(case.state, self._contexts.advise(case.stream, case.state, command, {}), now)
         except Refused:
             # A person asked for what is not possible in this course of things.
             case.refused += 1
@@ -248,40 +248,40 @@ class Replay:
         self._follow(case, events)
         self._plan(case, now)
 
-    def _look(self, case: Replayed, due: datetime, now: datetime) -> None:
+    def _assess(self, case: ReplayedCase, due: datetime, now: datetime) -> None:
         if not case.wants(now, due):
             return
         start = self._stopwatch()
-        advised = self._counsel.advise(case.stream, case.state, Wake(due), self._tallies)
-        events = decide(case.state, advised, now)
+        informed = self._contexts.advise(case.stream, case.state, Wake(due), self._counters)
+        events = decide(case.state, informed, now)
         self._follow(case, events)
         if events and isinstance(events[-1], LOOKED):
-            self._compare(case, recorded.look(events[-1], now), events[-1], now)
-        self._plan(case, now, looked=True)
+            self._compare(case, recorded.assessment_of(events[-1], now), events[-1], now)
+        self._plan(case, now, assessed=True)
         self.decisions += 1
         self.deciding += self._stopwatch() - start
 
-    def _compare(self, case: Replayed, seen: Look, event: Event, now: datetime) -> None:
-        told = case.looked(seen, getattr(event, "permit_id", None))
+    def _compare(self, case: ReplayedCase, seen: Assessment, event: Event, now: datetime) -> None:
+        told = case.assessed(seen, getattr(event, "permit_id", None))
         if isinstance(event, ContactPermitted | VisitPermitted) and not told:
             for at, command in _imagined(event, now):
                 self._push(at, AFTER, at, case, command)
 
-    def _follow(self, case: Replayed, events: Iterable[Event]) -> None:
+    def _follow(self, case: ReplayedCase, events: Iterable[Event]) -> None:
         for event in events:
             case.state = evolve(case.state, event)  # type: ignore[arg-type]
             self._count(case.stream, event)
 
     def _count(self, stream: StreamId, event: Event) -> None:
-        for name in self._counsel.counts(stream, event):
-            self._tallies[name] = self._counsel.tally(name, self._tallies.get(name), stream, event)
+        for name in self._contexts.counts(stream, event):
+            self._counters[name] = self._contexts.tally(name, self._counters.get(name), stream, event)
 
-    def _plan(self, case: Replayed, now: datetime, *, looked: bool = False) -> None:
-        if (asked := case.asks(now, looked=looked)) is not None:
+    def _plan(self, case: ReplayedCase, now: datetime, *, assessed: bool = False) -> None:
+        if (asked := case.asks(now, assessed=assessed)) is not None:
             at, due = asked
             self._push(at, WAKE, due, case, None)
 
-    def _push(self, at: datetime, phase: int, due: datetime, case: Replayed, command: Command | None) -> None:
+    def _push(self, at: datetime, phase: int, due: datetime, case: ReplayedCase, command: Command | None) -> None:
         self._pushed += 1
         heappush(self._ahead, (at, phase, due, case.stream.id, self._pushed, case, command))
 

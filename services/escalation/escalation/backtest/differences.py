@@ -16,7 +16,7 @@ from typing import Literal
 import msgspec
 from doorstep.events.values import Way
 
-from escalation.backtest.recorded import Look, Refusal
+from escalation.backtest.recorded import Assessment, Refusal
 
 Kind = Literal["contact-now-denied", "contact-now-allowed", "visit-lost", "visit-gained", "moved", "step-changed"]
 NEAR = timedelta(days=3)
@@ -24,7 +24,7 @@ STRATEGY = "strategy"
 """In place of a rule: nothing was refused, the strategy wants something else."""
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class DecisionChange(msgspec.Struct, frozen=True, kw_only=True):
     """A decision that comes out otherwise: `way` at `at` (`local`: on the borrower's clock), and where it went, to
     `to_way` at `to_at`. `refusals` are why: by the record for what is allowed now, else by the other policy. None:
     it is the strategy, which wants `step`, or does not any more."""
@@ -72,39 +72,43 @@ class Differences(msgspec.Struct, frozen=True):
     after: Totals
     changed: dict[str, int]
     counts: tuple[Count, ...]
-    examples: tuple[Change, ...]
+    examples: tuple[DecisionChange, ...]
 
 
-def changes(tenant: str, case_id: str, was: Sequence[Look], now: Sequence[Look]) -> Iterator[Change]:
+def changes(
+    tenant: str, case_id: str, was: Sequence[Assessment], now: Sequence[Assessment]
+) -> Iterator[DecisionChange]:
     """How one case comes out: `was` by the record, `now` by the other policy, each in the order of time."""
     before, after = _Side(was), _Side(now)
     kept = before.permits.keys() & after.permits.keys()
     gone = [before.permits[key] for key in sorted(before.permits.keys() - kept)]
     fresh = {key: after.permits[key] for key in sorted(after.permits.keys() - kept)}
     left = []
-    for look in gone:
-        other = next((one for one in fresh.values() if one.at == look.at), None)
+    for assessment in gone:
+        other = next((one for one in fresh.values() if one.at == assessment.at), None)
         if other is None:
-            left.append(look)
+            left.append(assessment)
         else:
             del fresh[other.at, _way(other)]
-            yield _change("step-changed", tenant, case_id, look, after.refusals(look.at), other)
-    for look in left:
-        near = [one for one in fresh.values() if one.way == look.way and abs(one.at - look.at) <= NEAR]
+            yield _change("step-changed", tenant, case_id, assessment, after.refusals(assessment.at), other)
+    for assessment in left:
+        near = [one for one in fresh.values() if one.way == assessment.way and abs(one.at - assessment.at) <= NEAR]
         if near:
-            other = min(near, key=lambda one: abs(one.at - look.at))
+            other = min(near, key=lambda one: abs(one.at - assessment.at))
             del fresh[other.at, _way(other)]
-            why = after if other.at > look.at else before
-            yield _change("moved", tenant, case_id, look, why.refusals(min(look.at, other.at)), other)
+            why = after if other.at > assessment.at else before
+            yield _change("moved", tenant, case_id, assessment, why.refusals(min(assessment.at, other.at)), other)
         else:
-            kind: Kind = "visit-lost" if look.way == "visit" else "contact-now-denied"
-            yield _change(kind, tenant, case_id, look, after.refusals(look.at))
-    for look in fresh.values():
-        kind = "visit-gained" if look.way == "visit" else "contact-now-allowed"
-        yield _change(kind, tenant, case_id, look, before.refusals(look.at))
+            kind: Kind = "visit-lost" if assessment.way == "visit" else "contact-now-denied"
+            yield _change(kind, tenant, case_id, assessment, after.refusals(assessment.at))
+    for assessment in fresh.values():
+        kind = "visit-gained" if assessment.way == "visit" else "contact-now-allowed"
+        yield _change(kind, tenant, case_id, assessment, before.refusals(assessment.at))
 
 
-def differences(found: Iterable[Change], was: Iterable[Look], now: Iterable[Look], examples: int) -> Differences:
+def differences(
+    found: Iterable[DecisionChange], was: Iterable[Assessment], now: Iterable[Assessment], examples: int
+) -> Differences:
     """All of them counted, with up to `examples` of each kind: the earliest, of different rules first."""
     ordered = sorted(found, key=lambda one: (one.kind, one.at, one.case_id, one.way))
     counts = Counter((one.kind, rule, one.bucket) for one in ordered for rule in dict.fromkeys(one.rules()))
@@ -116,50 +120,55 @@ def differences(found: Iterable[Change], was: Iterable[Look], now: Iterable[Look
 
 
 class _Side:
-    """One side's looks at a case."""
+    """One side's assessments of a case."""
 
-    def __init__(self, looks: Sequence[Look]) -> None:
-        self._looks = [look for look in looks if look.way is not None]
-        self.permits = {(one.at, _way(one)): one for one in self._looks if one.outcome == "permitted"}
-        self._instants = [one.at for one in self._looks]
+    def __init__(self, assessments: Sequence[Assessment]) -> None:
+        self._assessments = [assessment for assessment in assessments if assessment.way is not None]
+        self.permits = {(one.at, _way(one)): one for one in self._assessments if one.outcome == "permitted"}
+        self._instants = [one.at for one in self._assessments]
 
     def refusals(self, at: datetime) -> tuple[Refusal, ...]:
         """What refused at `at`, or before it and still stood: the same denial is not said twice."""
         nth = bisect_right(self._instants, at)
-        said = self._looks[nth - 1].refusals if nth else ()
+        said = self._assessments[nth - 1].refusals if nth else ()
         return tuple(one for one in said if one.until is None or one.until > at) or said
 
 
 def _change(
-    kind: Kind, tenant: str, case_id: str, look: Look, refusals: tuple[Refusal, ...], to: Look | None = None
-) -> Change:
-    assert look.local is not None
-    return Change(
+    kind: Kind,
+    tenant: str,
+    case_id: str,
+    was: Assessment,
+    refusals: tuple[Refusal, ...],
+    to: Assessment | None = None,
+) -> DecisionChange:
+    assert was.local is not None
+    return DecisionChange(
         kind=kind,
         tenant=tenant,
         case_id=case_id,
-        at=look.at,
-        local=look.local,
-        way=_way(look),
-        bucket=look.bucket,
-        step=(to or look).step,
+        at=was.at,
+        local=was.local,
+        way=_way(was),
+        bucket=was.bucket,
+        step=(to or was).step,
         refusals=refusals,
         to_at=to.at if to else None,
         to_way=to.way if to else None,
-        decision_id=look.decision_id,
+        decision_id=was.decision_id,
     )
 
 
-def _way(look: Look) -> Way:
-    assert look.way is not None
-    return look.way
+def _way(assessment: Assessment) -> Way:
+    assert assessment.way is not None
+    return assessment.way
 
 
-def _varied(ones: Sequence[Change]) -> list[Change]:
+def _varied(ones: Sequence[DecisionChange]) -> list[DecisionChange]:
     """Those with a first mention of their rules before the others."""
     seen: set[tuple[str, ...]] = set()
-    first: list[Change] = []
-    more: list[Change] = []
+    first: list[DecisionChange] = []
+    more: list[DecisionChange] = []
     for one in ones:
         rules = tuple(one.rules())
         (more if rules in seen else first).append(one)
@@ -167,11 +176,11 @@ def _varied(ones: Sequence[Change]) -> list[Change]:
     return [*first, *more]
 
 
-def _totals(looks: Iterable[Look]) -> Totals:
+def _totals(assessments: Iterable[Assessment]) -> Totals:
     outcomes: Counter[str] = Counter()
     refusals: Counter[str] = Counter()
-    for look in looks:
-        kind = "visit" if look.way == "visit" else "contact"
-        outcomes[kind if look.outcome == "permitted" else look.outcome] += 1
-        refusals.update(refusal.rule for refusal in look.refusals)
+    for assessment in assessments:
+        kind = "visit" if assessment.way == "visit" else "contact"
+        outcomes[kind if assessment.outcome == "permitted" else assessment.outcome] += 1
+        refusals.update(refusal.rule for refusal in assessment.refusals)
     return Totals(outcomes["contact"], outcomes["visit"], outcomes["denied"], dict(refusals.most_common()))

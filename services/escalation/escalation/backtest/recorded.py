@@ -38,7 +38,7 @@ OVER = "its time is over"
 """The reason of a hold that nobody lifted."""
 
 
-class Row(NamedTuple):
+class RecordedEvent(NamedTuple):
     """An event as its stream holds it. The rows of one stream come together, in order."""
 
     category: str
@@ -59,8 +59,8 @@ class Refusal(msgspec.Struct, frozen=True):
     until: datetime | None = None
 
 
-class Look(NamedTuple):
-    """What came of looking at a case at an instant. `next_at` is when it is looked at next, unless something new is
+class Assessment(NamedTuple):
+    """What came of assessing a case at an instant. `next_at` is when it is assessed next, unless something new is
     recorded; `way` is None when nothing was to be done; `refusals` are empty when it was permitted; `local` is the
     instant on the borrower's clock."""
 
@@ -82,10 +82,10 @@ class Look(NamedTuple):
 Decided = ContactPermitted | ContactDenied | VisitPermitted | VisitDenied
 
 
-def look(event: Decided | CaseAssessed, at: datetime) -> Look:
-    """The look that `event` ended."""
+def assessment_of(event: Decided | CaseAssessed, at: datetime) -> Assessment:
+    """The assessment that `event` ended."""
     if isinstance(event, CaseAssessed):
-        return Look(at, "nothing", event.assess_at)
+        return Assessment(at, "nothing", event.assess_at)
     way: Way = event.channel if isinstance(event, ContactPermitted | ContactDenied) else "visit"
     decision = event.decision
     refusals = tuple(
@@ -93,7 +93,7 @@ def look(event: Decided | CaseAssessed, at: datetime) -> Look:
         for one in getattr(decision, "verdicts", ())
         if one.refuses()
     )
-    return Look(
+    return Assessment(
         at,
         "denied" if refusals else "permitted",
         event.assess_at,
@@ -178,7 +178,7 @@ def until(event: Event) -> datetime | None:
             return None
 
 
-def read(row: Row) -> tuple[datetime, Event]:
+def read(row: RecordedEvent) -> tuple[datetime, Event]:
     """When it was recorded, and the event. Raises msgspec.DecodeError, UnknownEvent."""
     outer = _envelope(row.value)
     decoder = _decoders.get(row.type)

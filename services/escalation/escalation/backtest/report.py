@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from escalation.backtest.backtest import Replay, Span
+from escalation.backtest.backtest import Period, Replay
 from escalation.backtest.differences import Differences
 from escalation.domain.explanation.explain import difference
 from escalation.domain.explanation.phrases import INDEX
@@ -27,7 +27,7 @@ SHOWN = 30
 """Lines of a table; the JSON has all."""
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class BacktestReport(msgspec.Struct, frozen=True, kw_only=True):
     """Differences between `first` and `last`, and how much work they were: `folding` and `deciding` in seconds.
     `refused` are steps of people that were not possible in the other course of things."""
 
@@ -42,7 +42,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     found: Differences
 
     @classmethod
-    def of(cls, replay: Replay, span: Span, examples: int, folding: float) -> Self:
+    def of(cls, replay: Replay, span: Period, examples: int, folding: float) -> Self:
         """That of a replay which has been run."""
         return cls(
             first=span.first,
@@ -70,7 +70,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return {**whole, **speeds, "found": {**whole["found"], "examples": told}}
 
 
-def shown(report: Report, language: Language) -> Iterator[RenderableType]:
+def shown(report: BacktestReport, language: Language) -> Iterator[RenderableType]:
     """The report, part by part."""
     zh = language == "zh-CN"
     folded, decided = report.speeds

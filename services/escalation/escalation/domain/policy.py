@@ -17,7 +17,7 @@ from babel.core import get_global
 from doorstep.kernel.artifacts import Publish
 
 from escalation.domain.rules import pack
-from escalation.domain.rules.pack import InvalidPolicy, Pack, Problem
+from escalation.domain.rules.pack import InvalidPolicy, Pack, PolicyProblem
 from escalation.domain.strategy import strategy
 from escalation.domain.strategy.strategy import Strategy
 
@@ -25,7 +25,7 @@ TENANTS = "tenants.yaml"
 _Country = Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")]
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TenantTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a tenant wants. `home` is the country whose rules are always asked; `packs` are asked besides, and besides
     those of the borrower's place. Facts older than `stale_after_days` permit nothing."""
 
@@ -40,7 +40,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Policy:
     """What holds for one tenant."""
 
-    terms: Terms
+    terms: TenantTerms
     packs: Mapping[str, Pack]
     strategy: Strategy
     _asked: dict[str, tuple[Pack, ...]] = field(default_factory=dict, repr=False, compare=False)
@@ -85,17 +85,17 @@ class Policies:
     def _load(self) -> None:
         packs, strategies, terms = read(self._folder)
         tenants = {name: Policy(one, packs, strategies[one.strategy]) for name, one in terms.items()}
-        default = Policy(Terms(), packs, strategies["default"])
+        default = Policy(TenantTerms(), packs, strategies["default"])
         self._tenants, self._default = tenants, default
         self.artifacts = [*(one.artifact for one in packs.values()), *(one.artifact for one in strategies.values())]
 
 
-def read(folder: Path | None) -> tuple[Mapping[str, Pack], Mapping[str, Strategy], Mapping[str, Terms]]:
+def read(folder: Path | None) -> tuple[Mapping[str, Pack], Mapping[str, Strategy], Mapping[str, TenantTerms]]:
     """What `folder` holds, with what comes with Doorstep. Raises InvalidPolicy with every problem of every file."""
     packs, strategies = dict(pack.builtin()), {"default": strategy.builtin()}
     if folder is None:
         return packs, strategies, {}
-    problems: list[Problem] = []
+    problems: list[PolicyProblem] = []
     if any((folder / "packs").glob("*.yaml")):
         try:
             packs |= pack.load(folder / "packs")
@@ -106,7 +106,7 @@ def read(folder: Path | None) -> tuple[Mapping[str, Pack], Mapping[str, Strategy
             strategies[file.stem] = Strategy.load(file)
         except InvalidPolicy as error:
             problems += error.problems
-    terms: dict[str, Terms] = {}
+    terms: dict[str, TenantTerms] = {}
     try:
         terms = _tenants(folder / TENANTS, packs, strategies)
     except InvalidPolicy as error:
@@ -116,19 +116,19 @@ def read(folder: Path | None) -> tuple[Mapping[str, Pack], Mapping[str, Strategy
     return packs, strategies, terms
 
 
-def _tenants(file: Path, packs: Mapping[str, Pack], strategies: Mapping[str, Strategy]) -> dict[str, Terms]:
+def _tenants(file: Path, packs: Mapping[str, Pack], strategies: Mapping[str, Strategy]) -> dict[str, TenantTerms]:
     if not file.exists():
         return {}
     try:
         told = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-        terms = msgspec.convert(told, dict[str, Terms])
+        terms = msgspec.convert(told, dict[str, TenantTerms])
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidPolicy([Problem(file.name, "", f"no YAML: {error}")]) from None
+        raise InvalidPolicy([PolicyProblem(file.name, "", f"no YAML: {error}")]) from None
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at ")
-        raise InvalidPolicy([Problem(file.name, path.strip("`"), reason)]) from None
+        raise InvalidPolicy([PolicyProblem(file.name, path.strip("`"), reason)]) from None
     problems = [
-        Problem(file.name, *one) for name, each in terms.items() for one in _wrong(name, each, packs, strategies)
+        PolicyProblem(file.name, *one) for name, each in terms.items() for one in _wrong(name, each, packs, strategies)
     ]
     if problems:
         raise InvalidPolicy(problems)
@@ -136,7 +136,7 @@ def _tenants(file: Path, packs: Mapping[str, Pack], strategies: Mapping[str, Str
 
 
 def _wrong(
-    tenant: str, terms: Terms, packs: Mapping[str, Pack], strategies: Mapping[str, Strategy]
+    tenant: str, terms: TenantTerms, packs: Mapping[str, Pack], strategies: Mapping[str, Strategy]
 ) -> Sequence[tuple[str, str]]:
     unknown = [
         (f"$.{tenant}.packs", f"there is no pack {name}; there are {', '.join(sorted(packs))}")

@@ -18,7 +18,7 @@ CATEGORY = "tenant"
 EVERY_WAY = "*"
 """The switch for all ways at once."""
 
-T = TypeVar("T", bound="Tenant")
+T = TypeVar("T", bound="SendingControls")
 TenantEvent = ShadowSet | RampSet | SendingStopped | SendingAllowed
 
 
@@ -57,7 +57,7 @@ class AllowSending:
 Command = SetShadow | SetRamp | StopSending | AllowSending
 
 
-class Tenant(msgspec.Struct, frozen=True):
+class SendingControls(msgspec.Struct, frozen=True):
     """How the reins lie: `ramp` None is any number, `stopped` the switches that are on, sorted."""
 
     shadow: bool = False
@@ -70,7 +70,7 @@ def tenant_stream(tenant: str) -> StreamId:
     return StreamId(CATEGORY, tenant, f"tenant-{tenant}", tenant)
 
 
-def decide(state: Tenant, command: Command, now: datetime) -> Sequence[TenantEvent]:
+def decide(state: SendingControls, command: Command, now: datetime) -> Sequence[TenantEvent]:
     """What `command` changes. Raises Refused for a ramp below zero, and to allow a way that only the switch for all
     stops."""
     match command:
@@ -88,7 +88,7 @@ def decide(state: Tenant, command: Command, now: datetime) -> Sequence[TenantEve
             assert_never(command)
 
 
-def _allow(state: Tenant, way: Way | None, reason: str) -> Sequence[TenantEvent]:
+def _allow(state: SendingControls, way: Way | None, reason: str) -> Sequence[TenantEvent]:
     if _on(state, way):
         return (SendingAllowed(way=way, reason=reason),)
     if _on(state, None):
@@ -96,7 +96,7 @@ def _allow(state: Tenant, way: Way | None, reason: str) -> Sequence[TenantEvent]
     return ()
 
 
-def _on(state: Tenant, way: Way | None) -> bool:
+def _on(state: SendingControls, way: Way | None) -> bool:
     return (way or EVERY_WAY) in state.stopped
 
 
@@ -116,4 +116,4 @@ def evolve(state: T, event: TenantEvent) -> T:
             assert_never(event)
 
 
-DECIDER: Decider[Tenant, Command] = Decider(CATEGORY, Tenant(), Tenant, decide, evolve)
+DECIDER: Decider[SendingControls, Command] = Decider(CATEGORY, SendingControls(), SendingControls, decide, evolve)

@@ -16,8 +16,8 @@ from doorstep.events.escalation.promises import PromiseBroken, PromiseKept, Prom
 from doorstep.events.values import Decision, Inputs, Money, Span, Verdict, Windows
 
 from escalation.domain.assessment import guards
-from escalation.domain.assessment.context import Look, asking, look_at
-from escalation.domain.assessment.decision_context import Advice
+from escalation.domain.assessment.context import AssessmentContext, assessment_context, summary_of
+from escalation.domain.assessment.decision_context import DecisionContext
 from escalation.domain.case.fold import denial, evolve
 from escalation.domain.case.state import STAGES, Case, Event, Permit, cancellations, total
 from escalation.domain.rules import rules
@@ -30,13 +30,13 @@ LATELY = timedelta(days=2)
 """Whatever went out on the borrower's present day was permitted within it."""
 
 
-def assess(case: Case, advice: Advice, now: datetime) -> Sequence[Event]:
+def assess(case: Case, decision_context: DecisionContext, now: datetime) -> Sequence[Event]:
     """Open or cure the case, end what has run out, then decide the next step. Always at least one event:
-    a look that led to nothing is on record too."""
+    an assessment that led to nothing is on record too."""
     first = [*_begun_holds(case, now), *_ended_holds(case, now), *_standing(case), *_promises(case, now)]
     case = reduce(evolve, first, case)
-    step = _next_step(case, advice, now)
-    # A hold that begins later has to be looked at when it does.
+    step = _next_step(case, decision_context, now)
+    # A hold that begins later has to be assessed when it does.
     starts = [hold.starts for hold in case.holds.values() if hold.starts is not None and hold.starts > now]
     return [*first, _no_later_than(step, min(starts)) if starts else step]
 
@@ -81,45 +81,45 @@ def _promises(case: Case, now: datetime) -> Iterator[Event]:
                 yield PromiseBroken(promise_id=promise_id)
 
 
-def _next_step(case: Case, advice: Advice, now: datetime) -> Event:
+def _next_step(case: Case, decision_context: DecisionContext, now: datetime) -> Event:
     if not case.open:
         return CaseAssessed(dpd=0, amount_overdue=None, reason="closed")
     owed = case.collectable(now)
     amount = total(owed)
     if amount is None:
         return CaseAssessed(dpd=case.dpd(), amount_overdue=None, reason="nothing-owed")
-    look = look_at(case, advice, now, owed, amount)
-    if look.override is None and look.choice.step is None:
-        return look.nothing("no-step", None)
-    if look.override is None and look.due > now:
-        return look.nothing("not-due", look.due)
-    return _decide_visit(look) if look.step.way == "visit" else _decide_contact(look)
+    context = assessment_context(case, decision_context, now, owed, amount)
+    if context.override is None and context.choice.step is None:
+        return context.nothing("no-step", None)
+    if context.override is None and context.due > now:
+        return context.nothing("not-due", context.due)
+    return _decide_visit(context) if context.step.way == "visit" else _decide_contact(context)
 
 
-def _decide_contact(look: Look) -> Event:
-    step, case = look.step, look.case
+def _decide_contact(context: AssessmentContext) -> Event:
+    step, case = context.step, context.case
     assert step.way != "visit"
     assert step.purpose is not None
-    asked = look.asked(step.way, step.purpose)
-    decision = _decision(look, [asked])
+    request = context.request(step.way, step.purpose)
+    decision = _decision(context, [request])
     if _refused(decision.verdicts):
         denied = ContactDenied(channel=step.way, decision=decision, assess_at=decision.earliest_next)
-        return _said_before(look, decision) or denied
+        return _said_before(context, decision) or denied
     assert case.personal is not None
-    span = _open_now(look, asked)
+    span = _open_now(context, request)
     return ContactPermitted(
         permit_id=_permit_id(case),
         channel=step.way,
         purpose=step.purpose,
         decision=decision,
-        loan_ids=tuple(sorted(look.owed)),
-        amount=look.amount,
+        loan_ids=tuple(sorted(context.owed)),
+        amount=context.amount,
         language=case.language,
-        windows=_hull([span], look.zones[0]),
+        windows=_hull([span], context.zones[0]),
         valid_until=span.ends,
         personal=case.personal,
         region=case.region,
-        assess_at=look.next_look,
+        assess_at=context.next_assessment,
         first=guards.first_contact(case),
         phone_token=case.phone_token,
         address_token=case.address_token,
@@ -127,26 +127,26 @@ def _decide_contact(look: Look) -> Event:
     )
 
 
-def _decide_visit(look: Look) -> Event:
-    case, now, packs = look.case, look.now, look.packs
-    notice = look.asked("sms", "visit-notice")
-    today = now.astimezone(look.zones[0]).date()
+def _decide_visit(context: AssessmentContext) -> Event:
+    case, now, packs = context.case, context.now, context.packs
+    notice = context.request("sms", "visit-notice")
+    today = now.astimezone(context.zones[0]).date()
     notice_hours = rules.notice_hours(packs, today)
-    visit = _after_notice(look.asked("visit", None), notice_hours)
-    decision = _decision(look, [visit, notice])
+    visit = _after_notice(context.request("visit", None), notice_hours)
+    decision = _decision(context, [visit, notice])
     if _refused(decision.verdicts):
         denied = VisitDenied(decision=decision, assess_at=decision.earliest_next)
-        return _said_before(look, decision) or denied
+        return _said_before(context, decision) or denied
     assert case.personal is not None
     until = now + VISIT_VALID
     allowed = rules.open_spans(packs, visit, until)
     return VisitPermitted(
         permit_id=_permit_id(case),
         decision=decision,
-        loan_ids=tuple(sorted(look.owed)),
-        amount=look.amount,
+        loan_ids=tuple(sorted(context.owed)),
+        amount=context.amount,
         language=case.language,
-        windows=_hull(allowed, look.zones[0]),
+        windows=_hull(allowed, context.zones[0]),
         valid_until=until,
         minimum_staff=rules.staff(packs, today),
         notice_hours=notice_hours,
@@ -162,10 +162,10 @@ def _decide_visit(look: Look) -> Event:
     )
 
 
-def _after_notice(visit: rules.Asked, notice_hours: int) -> rules.Asked:
+def _after_notice(visit: rules.ContactRequest, notice_hours: int) -> rules.ContactRequest:
     """The visit, for whose caps its own notice counts as well: it lies as long before as the packs ask for."""
     at = visit.now - timedelta(hours=notice_hours)
-    told = rules.Line("sms", at, "sent", visit.loans, "visit-notice")
+    told = rules.LedgerEntry("sms", at, "sent", visit.loans, "visit-notice")
     return replace(visit, person=[*visit.person, told], number=[*visit.number, told], address=[*visit.address, told])
 
 
@@ -173,82 +173,84 @@ def _refused(verdicts: Iterable[Verdict]) -> bool:
     return any(verdict.refuses() for verdict in verdicts)
 
 
-def _said_before(look: Look, decision: Decision) -> Event | None:
-    return look.nothing("same-denial", decision.earliest_next) if look.case.denial == denial(decision) else None
+def _said_before(context: AssessmentContext, decision: Decision) -> Event | None:
+    return context.nothing("same-denial", decision.earliest_next) if context.case.denial == denial(decision) else None
 
 
-def _decision(look: Look, asked: Sequence[rules.Asked]) -> Decision:
-    case, now, step, policy = look.case, look.now, look.step, look.advice.policy
-    packs = asking(look.packs)
-    said = [*guards.verdicts(case, look.advice, step, now)]
-    said += [verdict for one in asked for verdict in _ruled(look, one, step)]
-    local = now.astimezone(look.zones[0])
+def _decision(context: AssessmentContext, requests: Sequence[rules.ContactRequest]) -> Decision:
+    case, now, step, policy = context.case, context.now, context.step, context.decision_context.policy
+    packs = summary_of(context.packs)
+    said = [*guards.verdicts(case, context.decision_context, step, now)]
+    said += [verdict for one in requests for verdict in _ruled(context, one, step)]
+    local = now.astimezone(context.zones[0])
     lately = [one for one in case.ledger if one.at > now - LATELY and one.way != "visit" and one.counts()]
-    today = [one for one in lately if _day(one, look) == local.date()]
+    today = [one for one in lately if _day(one, context) == local.date()]
     refusing = [verdict for verdict in said if verdict.refuses()]
     return Decision(
         decision_id=derived_id("decision", _case_id(case), str(case.decisions + 1)),
         step=step.name,
         packs=packs.refs,
-        strategy=policy.strategy.ref(look.choice.path),
-        override=look.override,
+        strategy=policy.strategy.ref(context.choice.path),
+        override=context.override,
         inputs=Inputs(
-            dpd=look.situation.dpd,
-            bucket=bucket(look.situation.dpd),
-            amount_overdue=look.amount,
+            dpd=context.situation.dpd,
+            bucket=bucket(context.situation.dpd),
+            amount_overdue=context.amount,
             business_date=case.business_date(),
             local_time=local,
             episode=case.episode,
             contacts_today=len(today),
-            unanswered=look.situation.unanswered,
-            willingness=look.choice.willingness,
-            reasons=look.choice.reasons,
+            unanswered=context.situation.unanswered,
+            willingness=context.choice.willingness,
+            reasons=context.choice.reasons,
             stage=STAGES[step.stage],
-            products=look.situation.products,
-            segment=look.situation.segment,
+            products=context.situation.products,
+            segment=context.situation.segment,
             countries=packs.countries,
             facts_age=guards.facts_age(case, policy.terms.home, now),
             holds=tuple(sorted({hold.kind for hold in case.holds.values() if hold.begun(now)})),
             consents=tuple(sorted({consent.kind for consent in case.consents.values()})),
         ),
         verdicts=tuple(said),
-        earliest_next=_earliest(look, refusing, asked) if refusing else None,
+        earliest_next=_earliest(context, refusing, requests) if refusing else None,
     )
 
 
-def _ruled(look: Look, asked: rules.Asked, step: Step) -> Iterable[Verdict]:
+def _ruled(context: AssessmentContext, request: rules.ContactRequest, step: Step) -> Iterable[Verdict]:
     """The packs' words. Those on the notice of a visit say so."""
-    found = rules.verdicts(look.packs, asked)
-    if asked.way == step.way:
+    found = rules.verdicts(context.packs, request)
+    if request.way == step.way:
         return found
     return [msgspec.structs.replace(one, rule=f"notice: {one.rule}") for one in found]
 
 
-def _earliest(look: Look, refusing: Sequence[Verdict], asked: Sequence[rules.Asked]) -> datetime | None:
+def _earliest(
+    context: AssessmentContext, refusing: Sequence[Verdict], requests: Sequence[rules.ContactRequest]
+) -> datetime | None:
     """The first instant at which neither guards nor packs refuse, if nothing else happens; None: only news helps."""
     waits = [verdict.earliest_next for verdict in refusing]
     if None in waits:
         return None
     # None of them allows it any sooner, whatever the others say.
-    at, agreed = max((wait for wait in waits if wait is not None), default=look.now), 0
-    for one in islice(cycle(asked), ROUNDS * len(asked)):
-        found = rules.earliest(look.packs, one, at)
+    at, agreed = max((wait for wait in waits if wait is not None), default=context.now), 0
+    for one in islice(cycle(requests), ROUNDS * len(requests)):
+        found = rules.earliest(context.packs, one, at)
         if found is None:
             return None
         agreed = agreed + 1 if found == at else 1
         at = found
-        if agreed == len(asked):
+        if agreed == len(requests):
             break
     return at
 
 
-def _open_now(look: Look, asked: rules.Asked) -> Span:
+def _open_now(context: AssessmentContext, request: rules.ContactRequest) -> Span:
     """The stretch of the borrower's day in which it is allowed now."""
-    zone = look.zones[0]
-    today = look.now.astimezone(zone).date()
+    zone = context.zones[0]
+    today = context.now.astimezone(zone).date()
     tomorrow = midnight(zone, today + timedelta(days=1))
-    for span in rules.open_spans(look.packs, asked, tomorrow, midnight(zone, today)):
-        if span.starts <= look.now < span.ends:
+    for span in rules.open_spans(context.packs, request, tomorrow, midnight(zone, today)):
+        if span.starts <= context.now < span.ends:
             return span
     raise AssertionError("allowed at an instant that lies in no open hours")
 
@@ -260,8 +262,8 @@ def _hull(spans: Sequence[Span], zone: ZoneInfo) -> Windows:
     return Windows(opens=opens, closes=closes, time_zone=str(zone))
 
 
-def _day(permit: Permit, look: Look) -> object:
-    return (permit.went_at or permit.at).astimezone(look.zones[0]).date()
+def _day(permit: Permit, context: AssessmentContext) -> object:
+    return (permit.went_at or permit.at).astimezone(context.zones[0]).date()
 
 
 def _case_id(case: Case) -> str:

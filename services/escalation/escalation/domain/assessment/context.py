@@ -1,4 +1,4 @@
-"""A look at a case: everything that deciding on its next step wants to know, found once."""
+"""The context of an assessment: everything that deciding on a case's next step wants to know, found once."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,12 +11,12 @@ from doorstep.events.escalation.cases import CaseAssessed
 from doorstep.events.escalation.permits import Purpose
 from doorstep.events.values import Money, Override, PackRef, Way
 
-from escalation.domain.assessment.decision_context import Advice
+from escalation.domain.assessment.decision_context import DecisionContext
 from escalation.domain.case.state import Case, Event, Permit
 from escalation.domain.policy import country_of
 from escalation.domain.rules import rules
 from escalation.domain.rules.pack import Pack
-from escalation.domain.rules.terms import FollowUpNotice, PriorNotice
+from escalation.domain.rules.schema import FollowUpNoticeRule, PriorNoticeRule
 from escalation.domain.strategy.strategy import Choice, Situation, Step
 
 VISIT_AGAIN = timedelta(days=7)
@@ -30,14 +30,18 @@ OVERRIDDEN = timedelta(days=1)
 """How long the strategy waits after a step that a person chose."""
 
 
-def look_at(case: Case, advice: Advice, now: datetime, owed: dict[str, Money], amount: Money) -> "Look":
-    """Look at `case`, of which `owed` is to be collected, `amount` in all."""
-    policy = advice.policy
+def assessment_context(
+    case: Case, decision_context: DecisionContext, now: datetime, owed: dict[str, Money], amount: Money
+) -> "AssessmentContext":
+    """The context of assessing `case`, of which `owed` is to be collected, `amount` in all."""
+    policy = decision_context.policy
     packs = policy.packs_at(country_of(case.region))
     zones = rules.zones_of(case.time_zone, case.region, policy.terms.home)
     situation = _situation(case, now, owed, amount, packs, zones)
     choice = policy.strategy.choose(situation)
-    return Look(case, advice, now, owed, amount, packs, zones, situation, choice, _override(case))
+    return AssessmentContext(
+        case, decision_context, now, owed, amount, packs, zones, situation, choice, _override(case)
+    )
 
 
 def _override(case: Case) -> Override | None:
@@ -47,12 +51,12 @@ def _override(case: Case) -> Override | None:
     return None
 
 
-class Look(msgspec.Struct, frozen=True):
+class AssessmentContext(msgspec.Struct, frozen=True):
     """A case at an instant, with all that deciding on its next step wants to know: whose rules are asked, where the
     borrower may be, what the strategy is asked and wants, and what two persons want instead."""
 
     case: Case
-    advice: Advice
+    decision_context: DecisionContext
     now: datetime
     owed: dict[str, Money]
     amount: Money
@@ -85,10 +89,10 @@ class Look(msgspec.Struct, frozen=True):
         return max([max(last) + every, *visiting] if last else visiting, default=self.now)
 
     @property
-    def next_look(self) -> datetime:
+    def next_assessment(self) -> datetime:
         """When the step after this one may be due, if this one goes out and nobody answers."""
         situation, step = self.situation, self.step
-        after = self.advice.policy.strategy.step(
+        after = self.decision_context.policy.strategy.step(
             msgspec.structs.replace(
                 situation,
                 stage_reached=max(situation.stage_reached, step.stage),
@@ -104,13 +108,13 @@ class Look(msgspec.Struct, frozen=True):
     @property
     def unvalidated(self) -> bool:
         """Whether a debt that is contacted now has to be validated soon."""
-        asked = FollowUpNotice in asking(self.packs).kinds
-        return asked and bool(self.owed.keys() - _noticed(self.case, "validation-notice"))
+        request = FollowUpNoticeRule in summary_of(self.packs).kinds
+        return request and bool(self.owed.keys() - _noticed(self.case, "validation-notice"))
 
-    def asked(self, way: Way, purpose: str | None) -> rules.Asked:
+    def request(self, way: Way, purpose: str | None) -> rules.ContactRequest:
         """What the packs are asked about."""
         case = self.case
-        return rules.Asked(
+        return rules.ContactRequest(
             way=way,
             purpose=purpose,
             now=self.now,
@@ -118,8 +122,8 @@ class Look(msgspec.Struct, frozen=True):
             loans=tuple(sorted(self.owed)),
             dpd=self.situation.dpd,
             person=[_line(permit) for permit in case.ledger if permit.counts()],
-            number=tuple(self.advice.number.reached.values()),
-            address=tuple(self.advice.address.reached.values()),
+            number=tuple(self.decision_context.number.reached.values()),
+            address=tuple(self.decision_context.address.reached.values()),
             holds=[rules.HeldBy(one.kind, one.starts, one.until, one.loans, one.ways) for one in case.holds.values()],
             consents=[rules.Consent(one.kind, one.ways, one.until) for one in case.consents.values()],
             blocks=[rules.Block(one.ways, one.weekdays, one.opens, one.closes) for one in case.blocks.values()],
@@ -132,7 +136,7 @@ class Look(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class PackSummary:
     """What a decision says of its packs: which they are, whose law they tell, and what kinds of rules they have."""
 
     refs: tuple[PackRef, ...]
@@ -141,9 +145,9 @@ class Asking:
 
 
 @lru_cache(maxsize=256)
-def asking(packs: tuple[Pack, ...]) -> Asking:
+def summary_of(packs: tuple[Pack, ...]) -> PackSummary:
     """What these packs say of themselves, found once."""
-    return Asking(
+    return PackSummary(
         refs=tuple(pack.ref for pack in packs),
         countries=tuple(sorted({country for pack in packs for country in pack.countries})),
         kinds=frozenset(type(rule) for pack in packs for rule in pack.rules),
@@ -159,7 +163,7 @@ def _situation(
     zones: tuple[ZoneInfo, ...],
 ) -> Situation:
     contacts = [one for one in case.ledger if one.way != "visit" and one.episode == case.episode and one.went_out()]
-    kinds = asking(packs).kinds
+    kinds = summary_of(packs).kinds
     due = [promise.due for promise in case.promises.values()]
     loans = [case.loans[name] for name in owed]
     return Situation(
@@ -175,8 +179,8 @@ def _situation(
         attitude=case.attitude,
         promise_broken=case.promise_broken,
         promise_due_in=(min(due) - now.astimezone(zones[0]).date()).days if due else None,
-        notice_wanted=PriorNotice in kinds and bool(owed.keys() - _noticed(case, "collection-notice")),
-        validation_wanted=FollowUpNotice in kinds
+        notice_wanted=PriorNoticeRule in kinds and bool(owed.keys() - _noticed(case, "collection-notice")),
+        validation_wanted=FollowUpNoticeRule in kinds
         and bool(owed.keys() & {loan for one in contacts for loan in one.loans} - _noticed(case, "validation-notice")),
         visit_possible=_visit_possible(case, now),
         products=tuple(sorted({loan.product for loan in loans})),
@@ -199,6 +203,6 @@ def _visit_possible(case: Case, now: datetime) -> bool:
     return rested and (case.visit_unmade is None or case.visit_unmade + VISIT_AGAIN <= now)
 
 
-def _line(permit: Permit) -> rules.Line:
+def _line(permit: Permit) -> rules.LedgerEntry:
     at = permit.went_at or permit.at
-    return rules.Line(permit.way, at, permit.outcome, permit.loans, permit.purpose, permit.answered_at)
+    return rules.LedgerEntry(permit.way, at, permit.outcome, permit.loans, permit.purpose, permit.answered_at)

@@ -22,50 +22,50 @@ from msgspec.structs import replace
 from escalation.domain.case.fold import LEDGER_KEEPS
 from escalation.domain.case.state import CONTACT_FINALITY, VISIT_FINALITY, WENT
 from escalation.domain.policy import Policies, Policy
-from escalation.domain.rules.asked import Line
-from escalation.domain.tenant import Tenant, evolve
+from escalation.domain.rules.request import LedgerEntry
+from escalation.domain.tenant import SendingControls, evolve
 
 FIRSTS_KEPT = timedelta(days=3)
 
 
-class Place(msgspec.Struct, frozen=True, tag="place"):
+class PointCounter(msgspec.Struct, frozen=True, tag="place"):
     """A number or an address: who was reached there, by permit."""
 
-    reached: dict[str, Line] = {}
+    reached: dict[str, LedgerEntry] = {}
 
 
-class Reins(Tenant, frozen=True, tag="reins"):
+class TenantCounter(SendingControls, frozen=True, tag="reins"):
     """A tenant's reins as it holds them, and the first contacts that were permitted lately, by permit."""
 
     firsts: dict[str, datetime] = msgspec.field(default_factory=dict)
 
 
-Tally = Place | Reins | None
-NOWHERE, FREE = Place(), Reins()
+CounterState = PointCounter | TenantCounter | None
+NOWHERE, FREE = PointCounter(), TenantCounter()
 
 
 @dataclass(frozen=True, slots=True)
-class Advice:
+class DecisionContext:
     """What a command of a case is decided with. `number` and `address` hold the case's own contacts too."""
 
     policy: Policy
-    reins: Reins = FREE
-    number: Place = NOWHERE
-    address: Place = NOWHERE
+    controls: TenantCounter = FREE
+    number: PointCounter = NOWHERE
+    address: PointCounter = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
-class Advised:
+class InContext:
     """A command of a case with the advice it is decided with."""
 
     command: Any
-    advice: Advice
+    context: DecisionContext
 
 
-class Counsel:
+class DecisionContexts:
     """The counsel of cases, and of the tenants whose reins they feel (see doorstep.kernel.service.Counsel)."""
 
-    tally_type: Any = Tally
+    tally_type: Any = CounterState
     initial = None
 
     def __init__(self, policies: Policies) -> None:
@@ -83,9 +83,9 @@ class Counsel:
             return command
         policy = self.policies.of(stream.tenant)
         if not isinstance(command, Wake):
-            return Advised(command, Advice(policy))
+            return InContext(command, DecisionContext(policy))
         number, address = (tallies.get(name) or NOWHERE for name in _names(stream, state))
-        return Advised(command, Advice(policy, tallies.get(_reins(stream)) or FREE, number, address))
+        return InContext(command, DecisionContext(policy, tallies.get(_reins(stream)) or FREE, number, address))
 
     def counts(self, stream: StreamId, event: Event) -> Sequence[str]:
         """Whose tallies `event` changes."""
@@ -103,7 +103,7 @@ class Counsel:
             case _:
                 return ()
 
-    def tally(self, name: str, tally: Any, stream: StreamId, event: Event) -> Tally:
+    def tally(self, name: str, tally: Any, stream: StreamId, event: Event) -> CounterState:
         """The tally called `name` after `event`; None before anything was counted."""
         if name.startswith(_REINS):
             return _reined(tally or FREE, event)
@@ -127,31 +127,33 @@ def _places(stream: StreamId, known: Any) -> Sequence[str]:
     return [name for name, token in zip(_names(stream, known), tokens, strict=True) if token is not None]
 
 
-def _reined(reins: Reins, event: Event) -> Reins:
+def _reined(controls: TenantCounter, event: Event) -> TenantCounter:
     match event:
         case ShadowSet() | RampSet() | SendingStopped() | SendingAllowed():
-            return evolve(reins, event)
+            return evolve(controls, event)
         case ContactPermitted(permit_id=permit_id):
             at = event.decision.inputs.local_time.astimezone(UTC)
-            kept = {name: when for name, when in reins.firsts.items() if when > at - FIRSTS_KEPT}
-            return replace(reins, firsts={**kept, permit_id: at})
+            kept = {name: when for name, when in controls.firsts.items() if when > at - FIRSTS_KEPT}
+            return replace(controls, firsts={**kept, permit_id: at})
         case ContactOutcomeRecorded(permit_id=permit_id):
-            return replace(reins, firsts={name: at for name, at in reins.firsts.items() if name != permit_id})
+            return replace(controls, firsts={name: at for name, at in controls.firsts.items() if name != permit_id})
         case _:
-            return reins
+            return controls
 
 
-def _reached(place: Place, event: Event) -> Place:
+def _reached(place: PointCounter, event: Event) -> PointCounter:
     match event:
         case ContactPermitted(permit_id=permit_id, channel=channel, purpose=purpose):
-            return _with(place, permit_id, Line(channel, _decided_at(event), purpose=purpose, loans=event.loan_ids))
+            return _with(
+                place, permit_id, LedgerEntry(channel, _decided_at(event), purpose=purpose, loans=event.loan_ids)
+            )
         case VisitPermitted(permit_id=permit_id):
-            return _with(place, permit_id, Line("visit", _decided_at(event), loans=event.loan_ids))
+            return _with(place, permit_id, LedgerEntry("visit", _decided_at(event), loans=event.loan_ids))
         case ContactOutcomeRecorded(permit_id=permit_id):
             return _known(place, permit_id, event, CONTACT_FINALITY)
         case VisitOutcomeRecorded(permit_id=permit_id, outcome="noticed") if permit_id in place.reached:
             place = _known(place, permit_id, event, VISIT_FINALITY)
-            notice = Line("sms", event.at.astimezone(UTC), "sent", loans=place.reached[permit_id].loans)
+            notice = LedgerEntry("sms", event.at.astimezone(UTC), "sent", loans=place.reached[permit_id].loans)
             return _with(place, f"{permit_id}/notice", notice)
         case VisitOutcomeRecorded(permit_id=permit_id):
             return _known(place, permit_id, event, VISIT_FINALITY)
@@ -163,14 +165,14 @@ def _decided_at(event: ContactPermitted | VisitPermitted) -> datetime:
     return event.decision.inputs.local_time.astimezone(UTC)
 
 
-def _with(place: Place, name: str, reach: Line) -> Place:
+def _with(place: PointCounter, name: str, reach: LedgerEntry) -> PointCounter:
     kept = {other: old for other, old in place.reached.items() if old.at > reach.at - LEDGER_KEEPS}
-    return Place({**kept, name: reach})
+    return PointCounter({**kept, name: reach})
 
 
 def _known(
-    place: Place, name: str, event: ContactOutcomeRecorded | VisitOutcomeRecorded, finality: Mapping[str, int]
-) -> Place:
+    place: PointCounter, name: str, event: ContactOutcomeRecorded | VisitOutcomeRecorded, finality: Mapping[str, int]
+) -> PointCounter:
     reach = place.reached.get(name)
     if reach is None:
         return place
@@ -182,5 +184,5 @@ def _known(
     if event.outcome in ("answered", "completed"):
         reach = replace(reach, answered_at=at)
     if event.outcome in ("not-sent", "not-made"):
-        return Place({other: old for other, old in place.reached.items() if other != name})
-    return Place({**place.reached, name: reach})
+        return PointCounter({other: old for other, old in place.reached.items() if other != name})
+    return PointCounter({**place.reached, name: reach})

@@ -10,7 +10,7 @@ from functools import lru_cache
 from doorstep.events.escalation.permits import Purpose
 from doorstep.events.values import Verdict, Way
 
-from escalation.domain.assessment.decision_context import Advice
+from escalation.domain.assessment.decision_context import DecisionContext
 from escalation.domain.case.state import Case
 from escalation.domain.rules.rules import zones_of
 from escalation.domain.strategy.strategy import Step
@@ -24,7 +24,7 @@ WAYS_ZH = {
 }  # fmt: skip
 
 
-def verdicts(case: Case, advice: Advice, step: Step, now: datetime) -> Iterator[Verdict]:
+def verdicts(case: Case, context: DecisionContext, step: Step, now: datetime) -> Iterator[Verdict]:
     """Every guard's word on taking this `step` now. In shadow mode the strategy's pace is kept."""
     parked = sorted(f"{key} @ {by}" for by, key in case.suspended)
     yield _verdict(
@@ -51,11 +51,11 @@ def verdicts(case: Case, advice: Advice, step: Step, now: datetime) -> Iterator[
         not waiting,
         ("the last permit is still out", "上一份许可尚未了结") if waiting else ("no permit is out", "没有未了结的许可"),
     )
-    yield _fresh(case, advice, now)
-    yield _stopped(advice, step.way)
+    yield _fresh(case, context, now)
+    yield _stopped(context, step.way)
     if first_contact(case):
-        yield _ramp(advice, now)
-    if advice.reins.shadow:
+        yield _ramp(context, now)
+    if context.controls.shadow:
         yield _verdict(
             "shadow-mode",
             False,
@@ -96,8 +96,8 @@ def _promise(case: Case, step: Step, now: datetime) -> Verdict:
     return _verdict("no-promise-running", owed or not running, said, until)
 
 
-def _fresh(case: Case, advice: Advice, now: datetime) -> Verdict:
-    age, bound = facts_age(case, advice.policy.terms.home, now), advice.policy.terms.stale_after_days
+def _fresh(case: Case, context: DecisionContext, now: datetime) -> Verdict:
+    age, bound = facts_age(case, context.policy.terms.home, now), context.policy.terms.stale_after_days
     return _verdict(
         "facts-fresh",
         age <= bound,
@@ -105,8 +105,8 @@ def _fresh(case: Case, advice: Advice, now: datetime) -> Verdict:
     )
 
 
-def _stopped(advice: Advice, way: Way) -> Verdict:
-    stopped = {way, EVERY_WAY} & set(advice.reins.stopped)
+def _stopped(context: DecisionContext, way: Way) -> Verdict:
+    stopped = {way, EVERY_WAY} & set(context.controls.stopped)
     return _verdict(
         "kill-switch",
         not stopped,
@@ -117,16 +117,16 @@ def _stopped(advice: Advice, way: Way) -> Verdict:
     )  # fmt: skip
 
 
-def _ramp(advice: Advice, now: datetime) -> Verdict:
-    reins = advice.reins
-    zone = zones_of(None, None, advice.policy.terms.home)[0]
+def _ramp(context: DecisionContext, now: datetime) -> Verdict:
+    controls = context.controls
+    zone = zones_of(None, None, context.policy.terms.home)[0]
     today = now.astimezone(zone).date()
-    firsts = sum(at.astimezone(zone).date() == today for at in reins.firsts.values())
+    firsts = sum(at.astimezone(zone).date() == today for at in controls.firsts.values())
     tomorrow = datetime.combine(today + timedelta(days=1), time(), zone).astimezone(UTC)
-    limit, limit_zh = ("any number", "不限") if reins.ramp is None else (str(reins.ramp), str(reins.ramp))
+    limit, limit_zh = ("any number", "不限") if controls.ramp is None else (str(controls.ramp), str(controls.ramp))
     return _verdict(
         "ramp-limit",
-        reins.ramp is None or firsts < reins.ramp,
+        controls.ramp is None or firsts < controls.ramp,
         (f"{firsts} of {limit} first contacts today", f"当日首次联系 {firsts} 件，上限 {limit_zh}"),
         tomorrow,
     )

@@ -21,7 +21,7 @@ from doorstep.messaging.windows import next_quarter
 from msgspec.structs import replace
 
 from escalation.domain.assessment.assess import assess
-from escalation.domain.assessment.decision_context import Advice, Advised
+from escalation.domain.assessment.decision_context import DecisionContext, InContext
 from escalation.domain.case.commands import (
     AnswerDispute,
     ApproveOverride,
@@ -72,9 +72,9 @@ JUDGED_AT = time(8)
 """The borrower's clock, on the morning after the grace."""
 
 
-def decide(case: Case, advised: Advised, now: datetime) -> Sequence[Event]:  # noqa: PLR0911
+def decide(case: Case, informed: InContext, now: datetime) -> Sequence[Event]:  # noqa: PLR0911
     """What follows from the command. Raises Refused where a person asks for what cannot be."""
-    command: Command = advised.command
+    command: Command = informed.command
     match command:
         case RecordFact(fact):
             return _record(case, fact, now)
@@ -85,10 +85,10 @@ def decide(case: Case, advised: Advised, now: datetime) -> Sequence[Event]:  # n
         case Wake():
             # That a deadline has passed is said at its instant, and is no reason to decide on contact.
             due = _assessment(case)
-            looked = assess(case, advised.advice, now) if due is not None and due <= now else ()
+            looked = assess(case, informed.context, now) if due is not None and due <= now else ()
             return [*missed_deadlines(case, now), *looked]
         case RecordPromise():
-            return _promise(case, command, advised.advice, now)
+            return _promise(case, command, informed.context, now)
         case SuspendSending(by, key):
             suspended = SendingSuspended(by=by, key=key)
             return [] if (by, key) in case.suspended else [suspended, *cancellations(case.ledger, "suspended")]
@@ -96,11 +96,11 @@ def decide(case: Case, advised: Advised, now: datetime) -> Sequence[Event]:  # n
             resumed = SendingResumed(by=by, key=key, assess_at=next_quarter(now))
             return [resumed] if (by, key) in case.suspended else []
         case PlaceHold() | RenewHold() | LiftHold() | CloseReview():
-            return decide_hold(case, command, advised.advice, now)
+            return decide_hold(case, command, informed.context, now)
         case OpenDispute() | AttachToDispute() | AnswerDispute() | CloseDispute():
             return decide_dispute(case, command, now)
         case RecordConsent() | WithdrawConsent() | RecordBlock() | RemoveBlock():
-            return decide_wish(case, command, advised.advice, now)
+            return decide_wish(case, command, informed.context, now)
         case RequestOverride() | ApproveOverride() | RejectOverride():
             return decide_override(case, command, now)
         case Assign(agency, reason):
@@ -189,11 +189,11 @@ def _visit_outcome(case: Case, command: RecordVisitOutcome, now: datetime) -> Se
     ]
 
 
-def _promise(case: Case, command: RecordPromise, advice: Advice, now: datetime) -> Sequence[Event]:
+def _promise(case: Case, command: RecordPromise, context: DecisionContext, now: datetime) -> Sequence[Event]:
     heard, far = command.promise_id in case.promises_heard, command.due - now.date() > PROMISE_REACHES
     if heard or far or not case.loans:
         return []
-    terms = advice.policy.terms
+    terms = context.policy.terms
     zone = rules.zones_of(case.time_zone, case.region, terms.home)[0]
     judged_on = command.due + timedelta(days=terms.promise_grace_days)
     morning = datetime.combine(judged_on + timedelta(days=1), JUDGED_AT, zone).astimezone(UTC)
@@ -210,4 +210,4 @@ def _promise(case: Case, command: RecordPromise, advice: Advice, now: datetime) 
     ]
 
 
-DECIDER: Decider[Case, Advised] = Decider("case", Case(), Case, decide, evolve, wake_at)
+DECIDER: Decider[Case, InContext] = Decider("case", Case(), Case, decide, evolve, wake_at)

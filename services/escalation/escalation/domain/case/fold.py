@@ -54,7 +54,7 @@ from escalation.domain.case.state import (
     Paid,
     Permit,
     Promise,
-    Wanted,
+    RequestedOverride,
     name_of,
     permit_of,
 )
@@ -149,7 +149,7 @@ def evolve(case: Case, event: Event) -> Case:  # noqa: PLR0911, PLR0912, PLR0915
         case BlockRemoved(block_id=block_id):
             return _assess_by(replace(case, blocks=_but(case.blocks, block_id)), event.assess_at)
         case OverrideRequested(override_id=override_id):
-            wanted = Wanted(event.way, event.purpose, event.reason, event.by)
+            wanted = RequestedOverride(event.way, event.purpose, event.reason, event.by)
             heard = (*case.overrides_heard, override_id)
             return replace(case, overrides={**case.overrides, override_id: wanted}, overrides_heard=heard)
         case OverrideApproved(override_id=override_id, by=by):

@@ -15,7 +15,7 @@ from doorstep.events.escalation.holds import (
 from doorstep.kernel.decider import Refused
 from doorstep.messaging.windows import next_quarter
 
-from escalation.domain.assessment.decision_context import Advice
+from escalation.domain.assessment.decision_context import DecisionContext
 from escalation.domain.case.commands import CloseReview, LiftHold, PlaceHold, RenewHold
 from escalation.domain.case.state import Case, Event, Hold, cancellations
 from escalation.domain.policy import country_of
@@ -26,16 +26,16 @@ REVIEWED: tuple[HoldKind, ...] = ("complaint",)
 
 
 def decide_hold(
-    case: Case, command: PlaceHold | RenewHold | LiftHold | CloseReview, advice: Advice, now: datetime
+    case: Case, command: PlaceHold | RenewHold | LiftHold | CloseReview, context: DecisionContext, now: datetime
 ) -> Sequence[Event]:
     """What follows. Raises Refused for a hold or review that is not there, and for ending or renewing a hold that lasts
     as long as its dispute."""
     match command:
         case PlaceHold():
-            return [] if command.hold_id in case.holds else _place(case, command, advice, now)
+            return [] if command.hold_id in case.holds else _place(case, command, context, now)
         case RenewHold(hold_id, reason, until):
             kind = _ours(case, hold_id).kind
-            new = until or _until(advice, case, kind, now)
+            new = until or _until(context, case, kind, now)
             if new == case.holds[hold_id].until:
                 return []
             return [HoldRenewed(hold_id=hold_id, reason=reason, until=new)]
@@ -52,14 +52,14 @@ def decide_hold(
     assert_never(command)
 
 
-def _place(case: Case, command: PlaceHold, advice: Advice, now: datetime) -> Sequence[Event]:
-    terms = rules.hold_terms(advice.policy.packs_at(country_of(case.region)), command.kind, now.date())
+def _place(case: Case, command: PlaceHold, context: DecisionContext, now: datetime) -> Sequence[Event]:
+    terms = rules.hold_terms(context.policy.packs_at(country_of(case.region)), command.kind, now.date())
     starts = command.starts if command.starts is not None and command.starts > now else None
     placed = HoldPlaced(
         hold_id=command.hold_id,
         kind=command.kind,
         starts=starts,
-        until=command.until or _until(advice, case, command.kind, starts or now),
+        until=command.until or _until(context, case, command.kind, starts or now),
         loans=command.loans,
         ways=command.ways or terms.ways,
         rule=terms.rule,
@@ -76,8 +76,8 @@ def placing(case: Case, placed: HoldPlaced) -> Sequence[Event]:
     return [placed, *review, *cancellations(stopped, "hold")]
 
 
-def _until(advice: Advice, case: Case, kind: HoldKind, starts: datetime) -> datetime | None:
-    days = rules.hold_terms(advice.policy.packs_at(country_of(case.region)), kind, starts.date()).days
+def _until(context: DecisionContext, case: Case, kind: HoldKind, starts: datetime) -> datetime | None:
+    days = rules.hold_terms(context.policy.packs_at(country_of(case.region)), kind, starts.date()).days
     return None if days is None else starts + timedelta(days=days)
 
 

@@ -9,7 +9,7 @@ from doorstep.events.escalation.preferences import BlockRecorded, BlockRemoved, 
 from doorstep.kernel.decider import Refused
 from doorstep.messaging.windows import next_quarter
 
-from escalation.domain.assessment.decision_context import Advice
+from escalation.domain.assessment.decision_context import DecisionContext
 from escalation.domain.case.commands import (
     ApproveOverride,
     RecordBlock,
@@ -20,13 +20,16 @@ from escalation.domain.case.commands import (
     WithdrawConsent,
 )
 from escalation.domain.case.fold import evolve
-from escalation.domain.case.state import Block, Case, Event, Wanted, cancellations
+from escalation.domain.case.state import Block, Case, Event, RequestedOverride, cancellations
 from escalation.domain.policy import country_of
-from escalation.domain.rules.terms import Blocks
+from escalation.domain.rules.schema import BlocksRule
 
 
 def decide_wish(
-    case: Case, command: RecordConsent | WithdrawConsent | RecordBlock | RemoveBlock, advice: Advice, now: datetime
+    case: Case,
+    command: RecordConsent | WithdrawConsent | RecordBlock | RemoveBlock,
+    context: DecisionContext,
+    now: datetime,
 ) -> Sequence[Event]:
     """What follows. Raises Refused for a consent or block that is not there, and for more hours than can be blocked."""
     soon = next_quarter(now)
@@ -39,7 +42,7 @@ def decide_wish(
                 raise Refused(f"the case has no consent {consent_id}; it has: {', '.join(case.consents) or 'none'}")
             return [ConsentWithdrawn(consent_id=consent_id, assess_at=soon), *cancellations(case.ledger, "consent")]
         case RecordBlock():
-            return [] if command.block_id in case.blocks else _block(case, command, advice)
+            return [] if command.block_id in case.blocks else _block(case, command, context)
         case RemoveBlock(block_id):
             if block_id not in case.blocks:
                 raise Refused(f"the case has no block {block_id}; it has: {', '.join(case.blocks) or 'none'}")
@@ -47,7 +50,7 @@ def decide_wish(
     assert_never(command)
 
 
-def _block(case: Case, command: RecordBlock, advice: Advice) -> Sequence[Event]:
+def _block(case: Case, command: RecordBlock, context: DecisionContext) -> Sequence[Event]:
     if (command.opens is None) != (command.closes is None):
         raise Refused("give both opens and closes, or neither")
     blocked = BlockRecorded(
@@ -58,8 +61,8 @@ def _block(case: Case, command: RecordBlock, advice: Advice) -> Sequence[Event]:
         closes=command.closes,
     )
     after = evolve(case, blocked)
-    packs = advice.policy.packs_at(country_of(case.region))
-    limits = [rule.hours_a_week for pack in packs for rule in pack.rules if isinstance(rule, Blocks)]
+    packs = context.policy.packs_at(country_of(case.region))
+    limits = [rule.hours_a_week for pack in packs for rule in pack.rules if isinstance(rule, BlocksRule)]
     limit = min((limit for limit in limits if limit is not None), default=None)
     hours = sum(_hours_a_week(one) for one in after.blocks.values())
     if limit is not None and hours > limit:
@@ -102,7 +105,7 @@ def decide_override(
     assert_never(command)
 
 
-def _wanted(case: Case, override_id: str) -> Wanted:
+def _wanted(case: Case, override_id: str) -> RequestedOverride:
     if override_id not in case.overrides:
         raise Refused(f"no override {override_id} waits; there are: {', '.join(case.overrides) or 'none'}")
     return case.overrides[override_id]

@@ -197,7 +197,7 @@ class Block(msgspec.Struct, frozen=True):
     closes: time | None
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class RequestedOverride(msgspec.Struct, frozen=True):
     """Another next step, as a person wants it; `approved_by` a second one, or not yet."""
 
     way: Way
@@ -247,7 +247,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     disputes: dict[str, Dispute] = {}
     consents: dict[str, Consent] = {}
     blocks: dict[str, Block] = {}
-    overrides: dict[str, Wanted] = {}
+    overrides: dict[str, RequestedOverride] = {}
     overrides_heard: tuple[str, ...] = ()
     agency: str | None = None
     promises: dict[str, Promise] = {}

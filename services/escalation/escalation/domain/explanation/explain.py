@@ -11,7 +11,7 @@ from doorstep.events.escalation.permits import ContactDenied, ContactPermitted, 
 from doorstep.events.registry import decode_event
 from doorstep.events.values import Decision, Inputs, Language, Verdict
 
-from escalation.backtest.differences import Change
+from escalation.backtest.differences import DecisionChange
 from escalation.backtest.recorded import OURS, Decided, Refusal
 from escalation.domain.explanation import phrases
 from escalation.domain.explanation.phrases import INDEX, clock, days, listed, word
@@ -25,7 +25,7 @@ def explain(envelope: Envelope, language: Language) -> str:
     return "\n".join(_lines(envelope, event, language))
 
 
-def difference(change: Change, language: Language) -> str:
+def difference(change: DecisionChange, language: Language) -> str:
     """One changed decision, in a sentence."""
     local = change.at.astimezone(change.local.tzinfo)
     to = change.to_at.astimezone(change.local.tzinfo) if change.to_at else None

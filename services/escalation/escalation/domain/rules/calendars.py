@@ -6,7 +6,7 @@ from functools import lru_cache
 import chinese_calendar
 import holidays
 
-from escalation.domain.rules.terms import DayClass, Holidays
+from escalation.domain.rules.schema import DayClass, Holidays
 
 _CHINESE_YEARS = frozenset(day.year for day in chinese_calendar.holidays)
 

@@ -8,10 +8,10 @@ from typing import Literal
 
 from doorstep.events.values import Way
 
-from escalation.domain.rules import terms
-from escalation.domain.rules.asked import Asked, Line, about
+from escalation.domain.rules import schema
+from escalation.domain.rules.evaluator import EVER, Detail, Evaluator
 from escalation.domain.rules.hours import DAY, Zones, midnight
-from escalation.domain.rules.judge import EVER, Detail, Judge
+from escalation.domain.rules.request import ContactRequest, LedgerEntry, about
 
 CONVERSATION = frozenset({"answered", "completed"})
 
@@ -40,7 +40,7 @@ class Lookback:
         return max(midnight(zone, self.over(at.astimezone(zone).date())) for zone in zones)
 
 
-def lookback(window: terms.Window) -> Lookback:
+def lookback(window: schema.CountingWindow) -> Lookback:
     """The window as a pack says it."""
     if window.rolling_days is not None:
         return Lookback(rolling=window.rolling_days * DAY)
@@ -61,35 +61,35 @@ def local_days(number: int) -> Lookback:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CounterJudge(Judge):
+class CounterEvaluator(Evaluator):
     """At most `limit` in the window. The limit is reached until the last but `limit` drops out of it."""
 
-    rule: terms.Counter
+    rule: schema.CounterRule
     ways: frozenset[Way]
     window: Lookback
     template: Detail
 
-    def free_from(self, asked: Asked, at: datetime) -> datetime | None:
-        return self._free(asked, at, self._counted(asked))
+    def free_from(self, request: ContactRequest, at: datetime) -> datetime | None:
+        return self._free(request, at, self._counted(request))
 
-    def detail(self, asked: Asked) -> Detail:
-        return self.word(asked)[1]
+    def detail(self, request: ContactRequest) -> Detail:
+        return self.word(request)[1]
 
-    def word(self, asked: Asked) -> tuple[datetime | None, Detail]:
-        counted = self._counted(asked)
-        return self._free(asked, asked.now, counted), self._said(asked, counted)
+    def word(self, request: ContactRequest) -> tuple[datetime | None, Detail]:
+        counted = self._counted(request)
+        return self._free(request, request.now, counted), self._said(request, counted)
 
-    def _free(self, asked: Asked, at: datetime, counted: Sequence[datetime]) -> datetime:
+    def _free(self, request: ContactRequest, at: datetime, counted: Sequence[datetime]) -> datetime:
         limit = self.rule.limit
-        return at if len(counted) < limit else max(at, self.window.release(asked.zones, sorted(counted)[-limit]))
+        return at if len(counted) < limit else max(at, self.window.release(request.zones, sorted(counted)[-limit]))
 
-    def _said(self, asked: Asked, counted: Sequence[datetime]) -> Detail:
-        since = self.window.since(asked.zones, asked.now) if counted else EVER
+    def _said(self, request: ContactRequest, counted: Sequence[datetime]) -> Detail:
+        since = self.window.since(request.zones, request.now) if counted else EVER
         number = len([at for at in counted if at >= since])
         return self.template[0] % number, self.template[1] % number
 
-    def _counted(self, asked: Asked) -> Sequence[datetime]:
-        ways, unit, lines = self.ways, self.rule.unit, ledger(asked, self.rule.scope)
+    def _counted(self, request: ContactRequest) -> Sequence[datetime]:
+        ways, unit, lines = self.ways, self.rule.unit, ledger(request, self.rule.scope)
         if unit in ("attempt", "visit"):
             return [line.at for line in lines if line.way in ways]
         spoken = unit == "effective"
@@ -97,54 +97,54 @@ class CounterJudge(Judge):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CooldownJudge(Judge):
+class CooldownEvaluator(Evaluator):
     """Nothing for some local days after a conversation."""
 
-    rule: terms.Cooldown
+    rule: schema.CooldownRule
     ways: frozenset[Way]
     window: Lookback
 
-    def free_from(self, asked: Asked, at: datetime) -> datetime | None:
-        return self._free(asked, at, self._last(asked))
+    def free_from(self, request: ContactRequest, at: datetime) -> datetime | None:
+        return self._free(request, at, self._last(request))
 
-    def detail(self, asked: Asked) -> Detail:
-        return self.word(asked)[1]
+    def detail(self, request: ContactRequest) -> Detail:
+        return self.word(request)[1]
 
-    def word(self, asked: Asked) -> tuple[datetime | None, Detail]:
-        last = self._last(asked)
-        return self._free(asked, asked.now, last), self._said(asked, last)
+    def word(self, request: ContactRequest) -> tuple[datetime | None, Detail]:
+        last = self._last(request)
+        return self._free(request, request.now, last), self._said(request, last)
 
-    def _free(self, asked: Asked, at: datetime, last: datetime | None) -> datetime:
-        return at if last is None else max(at, self.window.release(asked.zones, last))
+    def _free(self, request: ContactRequest, at: datetime, last: datetime | None) -> datetime:
+        return at if last is None else max(at, self.window.release(request.zones, last))
 
-    def _said(self, asked: Asked, last: datetime | None) -> Detail:
+    def _said(self, request: ContactRequest, last: datetime | None) -> Detail:
         if last is None:
             return "no conversation yet", "尚未有过通话"
-        on = last.astimezone(asked.zones[0]).date()
+        on = last.astimezone(request.zones[0]).date()
         days = self.rule.days
         return f"{days} days after a conversation, the last on {on}", f"通话后 {days} 天内不再联系，最近一次通话为 {on}"
 
-    def _last(self, asked: Asked) -> datetime | None:
+    def _last(self, request: ContactRequest) -> datetime | None:
         conversations = [
             line.answered_at or line.at
-            for line in ledger(asked, self.rule.scope)
+            for line in ledger(request, self.rule.scope)
             if line.outcome in CONVERSATION and line.way in self.ways
         ]
         return max(conversations, default=None)
 
 
-def ledger(asked: Asked, scope: Literal["person", "debt", "number", "address"]) -> Sequence[Line]:
+def ledger(request: ContactRequest, scope: Literal["person", "debt", "number", "address"]) -> Sequence[LedgerEntry]:
     """The lines a rule of this scope counts."""
     match scope:
         case "number":
-            return asked.number
+            return request.number
         case "address":
-            return asked.address
+            return request.address
         case "debt":
-            loans = asked.loans
-            return [line for line in asked.person if line.loans == loans or about(line.loans, loans)]
+            loans = request.loans
+            return [line for line in request.person if line.loans == loans or about(line.loans, loans)]
         case _:
-            return asked.person
+            return request.person
 
 
 def _monday(day: date) -> date:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from doorstep.events.values import Way
 
 from escalation.domain.rules.calendars import day_class
-from escalation.domain.rules.terms import DayClass, Holidays
+from escalation.domain.rules.schema import DayClass, Holidays
 
 Zones = tuple[ZoneInfo, ...]
 Spans = tuple[tuple[datetime, datetime], ...]

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from escalation.domain.rules import terms
-from escalation.domain.rules.asked import Asked, Line
+from escalation.domain.rules import schema
 from escalation.domain.rules.calendars import business_day
+from escalation.domain.rules.evaluator import EVER, Detail, Evaluator
 from escalation.domain.rules.hours import DAY, midnight
-from escalation.domain.rules.judge import EVER, Detail, Judge
+from escalation.domain.rules.request import ContactRequest, LedgerEntry
 
 GIVEN = frozenset({"sent", "delivered", "answered"})
 """What proves that a notice went out. `unknown` counts as sent against a cap, not in favour of a notice."""
@@ -18,87 +18,89 @@ NOT_REACHED = frozenset({"failed", "undeliverable"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PriorNoticeJudge(Judge):
+class PriorNoticeEvaluator(Evaluator):
     """First the notice of every debt, then so many business days, then contact."""
 
-    rule: terms.PriorNotice
-    calendar: terms.Holidays | None
+    rule: schema.PriorNoticeRule
+    calendar: schema.Holidays | None
 
-    def free_from(self, asked: Asked, at: datetime) -> datetime | None:
-        if is_notice(asked, self.rule):
+    def free_from(self, request: ContactRequest, at: datetime) -> datetime | None:
+        if is_notice(request, self.rule):
             return at
-        notices = first_given(asked, self.rule)
-        return None if None in notices else max([at, *(self._free(asked, one) for one in notices if one is not None)])
+        notices = first_given(request, self.rule)
+        return None if None in notices else max([at, *(self._free(request, one) for one in notices if one is not None)])
 
-    def detail(self, asked: Asked) -> Detail:
+    def detail(self, request: ContactRequest) -> Detail:
         days = self.rule.business_days
-        if is_notice(asked, self.rule):
+        if is_notice(request, self.rule):
             return "this is the notice", "本次即为通知"
-        notices = [one for one in first_given(asked, self.rule) if one is not None]
-        if len(notices) < len(asked.loans or ANY):
+        notices = [one for one in first_given(request, self.rule) if one is not None]
+        if len(notices) < len(request.loans or ANY):
             return f"no notice was given {days} business days before", f"尚未提前 {days} 个工作日通知"
-        on = max(notices).astimezone(asked.zones[0]).date()
+        on = max(notices).astimezone(request.zones[0]).date()
         return f"{days} business days after the notice of {on}", f"{on} 已通知，满 {days} 个工作日后方可联系"
 
-    def _free(self, asked: Asked, notice: datetime) -> datetime:
+    def _free(self, request: ContactRequest, notice: datetime) -> datetime:
         days = self.rule.business_days
         return max(
-            midnight(zone, business_day(self.calendar, notice.astimezone(zone).date(), days)) for zone in asked.zones
+            midnight(zone, business_day(self.calendar, notice.astimezone(zone).date(), days)) for zone in request.zones
         )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FollowUpJudge(Judge):
+class FollowUpEvaluator(Evaluator):
     """After the first contact about a debt nothing but the notice of it, until it was given."""
 
-    rule: terms.FollowUpNotice
+    rule: schema.FollowUpNoticeRule
 
-    def free_from(self, asked: Asked, at: datetime) -> datetime | None:
-        free = is_notice(asked, self.rule) or not _unnoticed(asked, first_given(asked, self.rule))
+    def free_from(self, request: ContactRequest, at: datetime) -> datetime | None:
+        free = is_notice(request, self.rule) or not _unnoticed(request, first_given(request, self.rule))
         return at if free else None
 
-    def detail(self, asked: Asked) -> Detail:
-        return self.word(asked)[1]
+    def detail(self, request: ContactRequest) -> Detail:
+        return self.word(request)[1]
 
-    def word(self, asked: Asked) -> tuple[datetime | None, Detail]:
-        if is_notice(asked, self.rule):
-            return asked.now, ("this is the notice", "本次即为通知")
-        given = first_given(asked, self.rule)
-        unnoticed = _unnoticed(asked, given)
-        return None if unnoticed else asked.now, self._said(asked, any(given), unnoticed)
+    def word(self, request: ContactRequest) -> tuple[datetime | None, Detail]:
+        if is_notice(request, self.rule):
+            return request.now, ("this is the notice", "本次即为通知")
+        given = first_given(request, self.rule)
+        unnoticed = _unnoticed(request, given)
+        return None if unnoticed else request.now, self._said(request, any(given), unnoticed)
 
-    def _said(self, asked: Asked, given: bool, unnoticed: Sequence[datetime]) -> Detail:
+    def _said(self, request: ContactRequest, given: bool, unnoticed: Sequence[datetime]) -> Detail:
         if not unnoticed:
             return ("the notice was given", "已通知") if given else ("this is the first contact", "本次为首次联系")
-        due = min(unnoticed).astimezone(asked.zones[0]).date() + self.rule.within_days * DAY
+        due = min(unnoticed).astimezone(request.zones[0]).date() + self.rule.within_days * DAY
         return f"the notice is due by {due}; nothing else goes before it", f"应于 {due} 前发出通知，此前不得作其他联系"
 
 
-def is_notice(asked: Asked, rule: terms.PriorNotice | terms.FollowUpNotice) -> bool:
+def is_notice(request: ContactRequest, rule: schema.PriorNoticeRule | schema.FollowUpNoticeRule) -> bool:
     """Whether what is asked about is the notice itself."""
-    return asked.purpose == rule.purpose and asked.way in rule.given_on
+    return request.purpose == rule.purpose and request.way in rule.given_on
 
 
-def first_given(asked: Asked, rule: terms.PriorNotice | terms.FollowUpNotice) -> Sequence[datetime | None]:
+def first_given(
+    request: ContactRequest, rule: schema.PriorNoticeRule | schema.FollowUpNoticeRule
+) -> Sequence[datetime | None]:
     """When the notice of each debt was given first in this episode; None: not yet."""
-    since, purpose, ways = asked.episode_at or EVER, rule.purpose, rule.given_on
-    given = [line for line in asked.person if line.purpose == purpose and line.way in ways and line.at >= since]
+    since, purpose, ways = request.episode_at or EVER, rule.purpose, rule.given_on
+    given = [line for line in request.person if line.purpose == purpose and line.way in ways and line.at >= since]
     proved = [line for line in given if line.outcome in GIVEN]
-    return [min((line.at for line in proved if _about(line, loan)), default=None) for loan in asked.loans or ANY]
+    return [min((line.at for line in proved if _about(line, loan)), default=None) for loan in request.loans or ANY]
 
 
-def _unnoticed(asked: Asked, given: Sequence[datetime | None]) -> Sequence[datetime]:
+def _unnoticed(request: ContactRequest, given: Sequence[datetime | None]) -> Sequence[datetime]:
     """The first contact about each debt of which no notice was given."""
-    notices = zip(asked.loans or ANY, given, strict=True)
-    contacts = [_contacts(asked, loan) for loan, notice in notices if notice is None]
+    notices = zip(request.loans or ANY, given, strict=True)
+    contacts = [_contacts(request, loan) for loan, notice in notices if notice is None]
     return [min(one) for one in contacts if one]
 
 
-def _contacts(asked: Asked, loan: str) -> Sequence[datetime]:
-    since = asked.episode_at or EVER
-    lines = [line for line in asked.person if line.at >= since and line.outcome not in NOT_REACHED]
+def _contacts(request: ContactRequest, loan: str) -> Sequence[datetime]:
+    since = request.episode_at or EVER
+    lines = [line for line in request.person if line.at >= since and line.outcome not in NOT_REACHED]
     return [line.at for line in lines if _about(line, loan)]
 
 
-def _about(line: Line, loan: str) -> bool:
+def _about(line: LedgerEntry, loan: str) -> bool:
     return not line.loans or not loan or loan in line.loans

@@ -18,14 +18,14 @@ from babel.core import get_global
 from doorstep.events.values import PackRef
 from doorstep.kernel.artifacts import Publish
 
-from escalation.domain.rules.terms import KINDS, AnyRule, Content, Holidays, Retention, Rule, Text
+from escalation.domain.rules.schema import KINDS, AnyRule, Holidays, PackContent, RetentionRule, Rule, Text
 
 FOLDER = Path(__file__).parent / "packs"
 SCHEMA = FOLDER / "pack.schema.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class PolicyProblem:
     """What is wrong with a policy file, where in it (`path`, such as `$.rules[3].limit`), in words a person acts on."""
 
     file: str
@@ -39,7 +39,7 @@ class Problem:
 class InvalidPolicy(ValueError):
     """Files of a policy that cannot be taken: every problem of every file. The policy before stays in force."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[PolicyProblem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = tuple(problems)
 
@@ -64,9 +64,9 @@ class Pack:
         return PackRef(self.id, self.version, self.hash)
 
     @property
-    def retention(self) -> Retention | None:
+    def retention(self) -> RetentionRule | None:
         """The rule that wants records kept longest, law before others; a draft only advises. None: no rule does."""
-        binding = [rule for rule in self.rules if isinstance(rule, Retention) and rule.status != "draft"]
+        binding = [rule for rule in self.rules if isinstance(rule, RetentionRule) and rule.status != "draft"]
         return max(binding, key=lambda rule: (rule.years, rule.legal == "law"), default=None)
 
     @property
@@ -80,14 +80,16 @@ class Pack:
 def load(folder: Path) -> Mapping[str, Pack]:
     """The packs of every YAML file in `folder`, by id. Raises InvalidPolicy with all that is wrong with any."""
     packs: dict[str, Pack] = {}
-    problems: list[Problem] = []
+    problems: list[PolicyProblem] = []
     for file in sorted(path for path in folder.glob("*") if path.suffix in {".yaml", ".yml"}):
-        read = _Reading(file.name, problems)
+        read = _PackReader(file.name, problems)
         pack = read.pack(file)
         if pack is not None:
             packs[pack.id] = pack
     if not packs and not problems:
-        problems.append(Problem(str(folder.name), "$", "there is no pack here: put one .yaml file per jurisdiction"))
+        problems.append(
+            PolicyProblem(str(folder.name), "$", "there is no pack here: put one .yaml file per jurisdiction")
+        )
     if problems:
         raise InvalidPolicy(problems)
     return MappingProxyType(packs)
@@ -101,17 +103,17 @@ def builtin() -> Mapping[str, Pack]:
 
 def schema() -> bytes:
     """The JSON Schema of a pack's file, for editors."""
-    said = msgspec.json.schema(Content, ref_template="#/$defs/{name}")
+    said = msgspec.json.schema(PackContent, ref_template="#/$defs/{name}")
     return msgspec.json.format(msgspec.json.encode(said, order="sorted"), indent=2) + b"\n"
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
+class _PackReader:
     """One file being read; what is wrong goes to `problems`."""
 
     file: str
-    problems: list[Problem]
-    found: list[Problem] = field(default_factory=list)
+    problems: list[PolicyProblem]
+    found: list[PolicyProblem] = field(default_factory=list)
 
     def pack(self, path: Path) -> Pack | None:
         raw = self._yaml(path)
@@ -143,15 +145,15 @@ class _Reading:
             return self._wrong("$", str(error))
         return raw if raw is not None else self._wrong("$", "the file is empty")
 
-    def _content(self, raw: Any) -> Content | None:
-        if not self._fields(Content, raw, "$", apart="rules"):
+    def _content(self, raw: Any) -> PackContent | None:
+        if not self._fields(PackContent, raw, "$", apart="rules"):
             return None
         if isinstance(raw.get("rules"), list):
             self._rules(raw["rules"])
         else:
             self._wrong("$.rules", "expected a list of rules")
         self._heading(raw)
-        return msgspec.convert(raw, Content) if not self.found else None
+        return msgspec.convert(raw, PackContent) if not self.found else None
 
     def _heading(self, raw: dict[str, Any]) -> None:
         if raw.get("id") != Path(self.file).stem:
@@ -208,7 +210,7 @@ class _Reading:
             self._wrong(path + place.rstrip("`"), reason + _hint(reason, wanted))
 
     def _wrong(self, path: str, reason: str) -> None:
-        self.found.append(Problem(self.file, path, reason))
+        self.found.append(PolicyProblem(self.file, path, reason))
 
 
 class _Loader(yaml.SafeLoader):

@@ -16,7 +16,7 @@ from typing import Any
 
 import zen
 
-from escalation.domain.rules.pack import InvalidPolicy, Problem
+from escalation.domain.rules.pack import InvalidPolicy, PolicyProblem
 
 Graph = Mapping[str, Any]
 Node = Mapping[str, Any]
@@ -57,7 +57,7 @@ def check(file: str, graph: Graph, offered: frozenset[str], choices: Mapping[str
     _structure(file, graph)
     problems = [*_nodes(graph), *_cells(graph, offered), *_values(graph, choices)]
     if problems:
-        raise InvalidPolicy([Problem(file, path, reason) for path, reason in problems])
+        raise InvalidPolicy([PolicyProblem(file, path, reason) for path, reason in problems])
 
 
 def label(graph: Graph, node_id: str, rule: int | None = None) -> str:
@@ -92,13 +92,17 @@ def _parsed(file: Path) -> dict[str, Any]:
     try:
         graph = json.loads(file.read_bytes())
     except json.JSONDecodeError as error:
-        raise InvalidPolicy([Problem(file.name, f"line {error.lineno}", f"no JSON: {error.msg}")]) from None
+        raise InvalidPolicy([PolicyProblem(file.name, f"line {error.lineno}", f"no JSON: {error.msg}")]) from None
     except UnicodeDecodeError:
-        raise InvalidPolicy([Problem(file.name, "", "not UTF-8; save it as UTF-8")]) from None
+        raise InvalidPolicy([PolicyProblem(file.name, "", "not UTF-8; save it as UTF-8")]) from None
     except OSError:
-        raise InvalidPolicy([Problem(file.name, "", "cannot be read; check that it is there and readable")]) from None
+        raise InvalidPolicy(
+            [PolicyProblem(file.name, "", "cannot be read; check that it is there and readable")]
+        ) from None
     if not isinstance(graph, dict):
-        raise InvalidPolicy([Problem(file.name, "", "no decision graph: an object with nodes and edges is expected")])
+        raise InvalidPolicy(
+            [PolicyProblem(file.name, "", "no decision graph: an object with nodes and edges is expected")]
+        )
     return graph
 
 
@@ -107,9 +111,9 @@ def _structure(file: str, graph: Graph) -> None:
         zen.ZenEngine().create_decision(json.dumps(graph)).validate()
     except RuntimeError as error:
         told = plain(error)
-        raise InvalidPolicy([Problem(file, *_broken(graph, told))]) from None
+        raise InvalidPolicy([PolicyProblem(file, *_broken(graph, told))]) from None
     if not graph["nodes"]:
-        raise InvalidPolicy([Problem(file, "nodes", "the graph is empty")])
+        raise InvalidPolicy([PolicyProblem(file, "nodes", "the graph is empty")])
 
 
 def _broken(graph: Graph, told: Mapping[str, Any]) -> tuple[str, str]:

@@ -20,11 +20,11 @@ from doorstep.events.escalation.permits import Purpose
 from doorstep.events.values import Money, StrategyRef, Way
 from doorstep.kernel.artifacts import Publish
 
-from escalation.domain.rules.pack import InvalidPolicy, Problem
+from escalation.domain.rules.pack import InvalidPolicy, PolicyProblem
 from escalation.domain.strategy import graph as files
+from escalation.domain.strategy.decision_path import GraphEngine
 from escalation.domain.strategy.graph import Graph
-from escalation.domain.strategy.rehearsal import JSON, samples
-from escalation.domain.strategy.trail import Trail
+from escalation.domain.strategy.validation import JSON, samples
 
 ENGINE: Final = version("zen-engine")
 NO_STEP: Final[Literal["none"]] = "none"
@@ -140,7 +140,7 @@ class Strategy:
         self.hash: Final = hashlib.sha256(canonical.encode()).hexdigest()
         self.engine: Final = ENGINE
         self._tables = {node["id"] for node in files.tables(graph)}
-        self._trail = Trail(graph, _encoded({key: values[0] for key, values in DOMAIN.items()}))
+        self._trail = GraphEngine(graph, _encoded({key: values[0] for key, values in DOMAIN.items()}))
         self._chosen = lru_cache(REMEMBERED)(self._choose)
         self._stepped = lru_cache(REMEMBERED)(self._step)
 
@@ -152,7 +152,7 @@ class Strategy:
         strategy = cls(file.stem, graph)
         problems = strategy._tried(graph)
         if problems:
-            raise InvalidPolicy([Problem(file.name, path, reason) for path, reason in problems.items()])
+            raise InvalidPolicy([PolicyProblem(file.name, path, reason) for path, reason in problems.items()])
         return strategy
 
     @property

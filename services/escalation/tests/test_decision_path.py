@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from escalation.domain.strategy import strategy
+from escalation.domain.strategy.decision_path import GraphEngine
 from escalation.domain.strategy.graph import plain
-from escalation.domain.strategy.rehearsal import JSON, samples
-from escalation.domain.strategy.trail import Trail
+from escalation.domain.strategy.validation import JSON, samples
 
 FILE = Path(strategy.__file__).parent / "strategies" / "default.json"
 GRAPH = json.loads(FILE.read_text(encoding="utf-8"))
@@ -82,7 +82,7 @@ def test_an_answer_and_its_path_are_those_of_the_trace(change: Change) -> None:
     told = deepcopy(GRAPH)
     change(told)
     cases = [JSON.encode({**one, "bucket": "1-30"}) for one in samples(GRAPH, strategy.DOMAIN)]
-    trail = Trail(told, cases[0])
+    trail = GraphEngine(told, cases[0])
     for case in cases[::3]:
         assert said(trail.follow, case) == said(trail._traced, case)
 

@@ -24,18 +24,18 @@ from doorstep.kernel.decider import Routed, StreamId, Wake
 from doorstep.kernel.runtime import Running
 from doorstep.messaging.gateway import FileGateway
 from escalation.domain import tenant
-from escalation.domain.assessment.decision_context import Advised, Counsel, Place, Reins
+from escalation.domain.assessment.decision_context import DecisionContexts, InContext, PointCounter, TenantCounter
 from escalation.domain.case.commands import LiftHold, RecordContactOutcome, RecordFact
 from escalation.domain.case.state import Case
 from escalation.domain.policy import Policies
-from escalation.domain.rules.asked import Line
+from escalation.domain.rules.request import LedgerEntry
 from escalation.main import service
 from escalation.react import case_stream
 from sqlalchemy import text
 
 from tests.support.escalation import at, overdue, told, woken
 
-COUNSEL = Counsel(Policies())
+COUNSEL = DecisionContexts(Policies())
 CASE_1 = StreamId("case", "case-1", "case-1", "acme")
 TENANT = tenant.tenant_stream("acme")
 
@@ -75,9 +75,9 @@ def test_only_an_assessment_reads_tallies_and_only_those_it_can_name() -> None:
 
 def test_every_command_of_a_case_comes_with_the_tenant_s_policy_and_a_tenant_s_as_it_is() -> None:
     command = LiftHold("h1", "settled")
-    advised = COUNSEL.advise(CASE_1, Case(), command, {})
-    assert isinstance(advised, Advised)
-    assert (advised.command, advised.advice.policy) == (command, COUNSEL.policies.of("acme"))
+    informed = COUNSEL.advise(CASE_1, Case(), command, {})
+    assert isinstance(informed, InContext)
+    assert (informed.command, informed.context.policy) == (command, COUNSEL.policies.of("acme"))
     assert COUNSEL.advise(TENANT, None, command, {}) is command
 
 
@@ -91,7 +91,7 @@ def test_a_permitted_contact_is_counted_at_its_number_its_address_and_as_a_first
 
 def test_one_that_was_sent_counts_from_when_it_was_and_an_answer_is_remembered() -> None:
     place = tallied("number/acme/phone", permitted(), outcome("sent"), outcome("answered", "12:00"))
-    assert place.reached[permitted().permit_id] == Line(
+    assert place.reached[permitted().permit_id] == LedgerEntry(
         "sms", at(2, "11:00"), "answered", ("L1",), "reminder", at(2, "12:00")
     )
 
@@ -103,8 +103,8 @@ def test_outcomes_in_any_order_end_alike() -> None:
 
 
 def test_one_that_was_given_back_counts_nowhere() -> None:
-    assert tallied("number/acme/phone", permitted(), outcome("not-sent")) == Place()
-    assert tallied("reins/acme", permitted(), outcome("not-sent")) == Reins()
+    assert tallied("number/acme/phone", permitted(), outcome("not-sent")) == PointCounter()
+    assert tallied("reins/acme", permitted(), outcome("not-sent")) == TenantCounter()
 
 
 def test_the_notice_of_a_visit_counts_as_a_message() -> None:
@@ -139,7 +139,7 @@ def test_a_tenant_s_reins_are_what_it_set_last() -> None:
         SendingAllowed(way="sms", reason="mended"),
         stream=TENANT,
     )
-    assert reins == Reins(shadow=True, ramp=9, stopped=("*",))
+    assert reins == TenantCounter(shadow=True, ramp=9, stopped=("*",))
 
 
 # -- on PostgreSQL, by two processes at once
@@ -266,7 +266,7 @@ async def test_a_permit_that_was_not_used_is_another_s(office: Office, once_a_da
         given_back = RecordContactOutcome(permit.permit_id, "not-sent", datetime.now(UTC))
         await running.execute(Routed(stream, given_back))
         tally = await tally_of(running, "number/acme/phone")
-        assert tally == Place()
+        assert tally == PointCounter()
 
 
 async def permitted_stream(running: Running) -> StreamId:
@@ -280,7 +280,7 @@ async def tally_of(running: Running, name: str) -> Any:
     """As it is stored."""
     async with running.engine.connect() as connection:
         found = await connection.execute(text("select state from tally where name = :name"), {"name": name})
-        return msgspec.json.decode(bytes(found.scalar_one()), type=Counsel.tally_type)
+        return msgspec.json.decode(bytes(found.scalar_one()), type=DecisionContexts.tally_type)
 
 
 async def test_tallies_are_folded_again_from_all_events_when_their_code_has_changed(office: Office) -> None:

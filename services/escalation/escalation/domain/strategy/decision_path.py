@@ -20,7 +20,7 @@ Row = float | Sequence[float] | None
 """The number of a row; of all that held, where the table collects; None where none did."""
 
 
-class Trail:
+class GraphEngine:
     """A decision graph in the engine. `usual` is a case as JSON, from which the order of the nodes is learnt."""
 
     def __init__(self, graph: Graph, usual: bytes) -> None:

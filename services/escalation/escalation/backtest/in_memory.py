@@ -10,8 +10,8 @@ from doorstep.events.escalation.permits import ContactPermitted
 from doorstep.events.registry import Event
 from doorstep.kernel.decider import SYSTEM, StreamId, Wake
 
-from escalation.backtest.recorded import Row
-from escalation.domain.assessment.decision_context import Counsel
+from escalation.backtest.recorded import RecordedEvent
+from escalation.domain.assessment.decision_context import DecisionContexts
 from escalation.domain.case.commands import RecordContactOutcome
 from escalation.domain.case.decider import decide, wake_at
 from escalation.domain.case.fold import evolve
@@ -19,14 +19,14 @@ from escalation.domain.case.state import Case
 from escalation.domain.policy import Policies
 
 
-class Recording:
+class InMemoryStore:
     """Cases of one tenant under `policies`, and everything that was recorded of them."""
 
     def __init__(self, policies: Policies, tenant: str = "acme") -> None:
         self.tenant = tenant
         self.states: dict[str, Case] = {}
-        self._counsel = Counsel(policies)
-        self._tallies: dict[str, Any] = {}
+        self._contexts = DecisionContexts(policies)
+        self._counters: dict[str, Any] = {}
         self._now = datetime.min.replace(tzinfo=UTC)
         self._streams: dict[StreamId, list[bytes]] = {}
         self._types: dict[StreamId, list[str]] = {}
@@ -34,7 +34,7 @@ class Recording:
     def tell(self, case_id: str, command: Any, now: datetime) -> Sequence[Event]:
         """What a case concludes from a command."""
         stream, state = self._stream("case", case_id), self.states.get(case_id, Case())
-        events = decide(state, self._counsel.advise(stream, state, command, self._tallies), now)
+        events = decide(state, self._contexts.advise(stream, state, command, self._counters), now)
         self._now = max(self._now, now)
         for event in events:
             state = evolve(state, event)
@@ -47,8 +47,8 @@ class Recording:
         self._record(self._stream("tenant", self.tenant), event, now)
 
     def pass_time(self, until: datetime, *, late: timedelta = timedelta(), sent: bool = True) -> None:
-        """Every timer up to `until`, earliest first, each so `late`; contacts count as `sent` after the looks of their
-        instant. Timers rest while a message is parked."""
+        """Every timer up to `until`, earliest first, each so `late`; contacts count as `sent` after the assessments of
+        their instant. Timers rest while a message is parked."""
         while due := self._due(until):
             now = max(min(due)[0] + late, self._now)
             permitted = [
@@ -65,10 +65,10 @@ class Recording:
         awake = {name: wake_at(case) for name, case in self.states.items() if not case.suspended}
         return [(at, name) for name, at in awake.items() if at is not None and at <= until]
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[RecordedEvent]:
         """The record, stream by stream."""
         return [
-            Row(stream.category, stream.tenant, stream.id, kind, value)
+            RecordedEvent(stream.category, stream.tenant, stream.id, kind, value)
             for stream in sorted(self._streams, key=str)
             for kind, value in zip(self._types[stream], self._streams[stream], strict=True)
         ]
@@ -77,8 +77,8 @@ class Recording:
         return StreamId(category, name, name, self.tenant)
 
     def _record(self, stream: StreamId, event: Event, now: datetime) -> None:
-        for name in self._counsel.counts(stream, event):
-            self._tallies[name] = self._counsel.tally(name, self._tallies.get(name), stream, event)
+        for name in self._contexts.counts(stream, event):
+            self._counters[name] = self._contexts.tally(name, self._counters.get(name), stream, event)
         values = self._streams.setdefault(stream, [])
         self._types.setdefault(stream, []).append(event.event_type)
         envelope = Envelope(

@@ -24,25 +24,25 @@ Fault = tuple[str, str]
 """Where in a rule, and what is wrong there."""
 
 
-class Term(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SchemaPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A part of a rule; what it does not know is an error."""
 
 
-class Text(Term, frozen=True, kw_only=True):
+class Text(SchemaPart, frozen=True, kw_only=True):
     """What a person reads, in English and in Chinese."""
 
     en: Said
     zh: Said
 
 
-class Effective(Term, frozen=True, kw_only=True, rename={"since": "from", "until": "to"}):
+class Effective(SchemaPart, frozen=True, kw_only=True, rename={"since": "from", "until": "to"}):
     """The first and the last day on which a rule holds, wherever the borrower is; none: not limited, or not known."""
 
     since: date | None = None
     until: date | None = None
 
 
-class Holidays(Term, frozen=True, kw_only=True):
+class Holidays(SchemaPart, frozen=True, kw_only=True):
     """Where holidays are from: `chinesecalendar`, which knows China's shifted working days, or a country of the
     library `holidays`."""
 
@@ -50,7 +50,7 @@ class Holidays(Term, frozen=True, kw_only=True):
     country: str | None = None
 
 
-class Rule(Term, frozen=True, kw_only=True, tag_field="kind"):
+class Rule(SchemaPart, frozen=True, kw_only=True, tag_field="kind"):
     """What every rule says."""
 
     id: Slug
@@ -72,7 +72,7 @@ class Rule(Term, frozen=True, kw_only=True, tag_field="kind"):
             yield ".status", "the tenant's own rule has status policy, legal policy and confidence own, all three"
 
 
-class Windows(Term, frozen=True, kw_only=True):
+class HoursByDay(SchemaPart, frozen=True, kw_only=True):
     """Local time of the borrower, as `HH:MM-HH:MM`, up to 24:00; or `none`, which keeps that class of day free. A
     holiday is one whatever its weekday; a weekend day that China made a working day is a workday."""
 
@@ -82,16 +82,16 @@ class Windows(Term, frozen=True, kw_only=True):
     holiday: Spans
 
 
-class Exempt(Term, frozen=True, kw_only=True):
+class Exempt(SchemaPart, frozen=True, kw_only=True):
     """Who a rule does not protect: more than `dpd_over` days past due."""
 
     dpd_over: Annotated[int, msgspec.Meta(ge=0)]
 
 
-class Hours(Rule, frozen=True, kw_only=True, tag="hours"):
+class HoursRule(Rule, frozen=True, kw_only=True, tag="hours"):
     """Contact only inside `windows`. `consent: hours`: the borrower's consent to other hours overrides it."""
 
-    windows: Windows
+    windows: HoursByDay
     ways: tuple[Way, ...] = ()
     consent: Literal["hours"] | None = None
     exempt: Exempt | None = None
@@ -103,7 +103,7 @@ class Hours(Rule, frozen=True, kw_only=True, tag="hours"):
             yield from ((f".windows.{name}", reason) for reason in _faults_of(() if spans == "none" else spans))
 
 
-class Window(Term, frozen=True, kw_only=True):
+class CountingWindow(SchemaPart, frozen=True, kw_only=True):
     """What a counter looks back on, one of: the borrower's `calendar` day, week (from Monday) or month; `rolling_days`,
     24 hours each, to the minute; `local_days`, whole days of the borrower's, the present one included."""
 
@@ -112,14 +112,14 @@ class Window(Term, frozen=True, kw_only=True):
     local_days: Count | None = None
 
 
-class Counter(Rule, frozen=True, kw_only=True, tag="counter"):
+class CounterRule(Rule, frozen=True, kw_only=True, tag="counter"):
     """At most `limit` in the window. `attempt` is whatever may have reached the borrower and a dial that failed,
     `effective` a conversation, `unanswered` any other, `visit` one at the door. Counted per person, per debt, or per
     number or address across cases."""
 
     scope: Literal["person", "debt", "number", "address"]
     unit: Literal["attempt", "effective", "unanswered", "visit"]
-    window: Window
+    window: CountingWindow
     limit: Count
     ways: tuple[Way, ...] = ()
 
@@ -132,7 +132,7 @@ class Counter(Rule, frozen=True, kw_only=True, tag="counter"):
             yield ".ways", "the unit visit counts visits only: leave ways out"
 
 
-class Cooldown(Rule, frozen=True, kw_only=True, tag="cooldown"):
+class CooldownRule(Rule, frozen=True, kw_only=True, tag="cooldown"):
     """After a conversation, nothing on `ways` for `days` local days. `day_one: counts`: the day of the conversation is
     the first of them."""
 
@@ -143,7 +143,7 @@ class Cooldown(Rule, frozen=True, kw_only=True, tag="cooldown"):
     ways: tuple[Way, ...] = ()
 
 
-class Visit(Rule, frozen=True, kw_only=True, tag="visit"):
+class VisitRule(Rule, frozen=True, kw_only=True, tag="visit"):
     """So many collectors together, and so many hours between the notice and the visit. Spacing is a `counter`."""
 
     minimum_staff: Count | None = None
@@ -155,7 +155,7 @@ class Visit(Rule, frozen=True, kw_only=True, tag="visit"):
             yield "", "say minimum_staff, notice_hours or both"
 
 
-class PriorNotice(Rule, frozen=True, kw_only=True, tag="prior-notice"):
+class PriorNoticeRule(Rule, frozen=True, kw_only=True, tag="prior-notice"):
     """Before any other contact or visit of an episode, a notice of this `purpose` in one of the ways `given_on`, at
     least `business_days` of the pack's calendar before."""
 
@@ -165,7 +165,7 @@ class PriorNotice(Rule, frozen=True, kw_only=True, tag="prior-notice"):
     ways: tuple[Way, ...] = ()
 
 
-class FollowUpNotice(Rule, frozen=True, kw_only=True, tag="follow-up-notice"):
+class FollowUpNoticeRule(Rule, frozen=True, kw_only=True, tag="follow-up-notice"):
     """A notice of this `purpose` within `within_days` of the first contact of an episode. Until it was given, nothing
     else follows that contact."""
 
@@ -175,7 +175,7 @@ class FollowUpNotice(Rule, frozen=True, kw_only=True, tag="follow-up-notice"):
     ways: tuple[Way, ...] = ()
 
 
-class Stop(Term, frozen=True, kw_only=True):
+class HoldEffect(SchemaPart, frozen=True, kw_only=True):
     """How long a hold lasts (`days`; none: until it is lifted), on which ways, and whether it can be renewed."""
 
     days: Count | None = None
@@ -183,14 +183,14 @@ class Stop(Term, frozen=True, kw_only=True):
     renewable: bool = False
 
 
-class Suspension(Rule, frozen=True, kw_only=True, tag="suspension"):
+class SuspensionRule(Rule, frozen=True, kw_only=True, tag="suspension"):
     """Contact stops on these holds. `fallback`: only on those which no other pack in force speaks of."""
 
-    holds: dict[HoldKind, Stop]
+    holds: dict[HoldKind, HoldEffect]
     fallback: bool = False
 
 
-class Blocks(Rule, frozen=True, kw_only=True, tag="blocks"):
+class BlocksRule(Rule, frozen=True, kw_only=True, tag="blocks"):
     """The borrower may call hours and ways inconvenient; inside what is recorded, no contact. The law may oblige a
     lender to take up to `hours_a_week`."""
 
@@ -198,13 +198,13 @@ class Blocks(Rule, frozen=True, kw_only=True, tag="blocks"):
     hours_a_week: Count | None = None
 
 
-class Duties(Rule, frozen=True, kw_only=True, tag="duty"):
+class DutiesRule(Rule, frozen=True, kw_only=True, tag="duty"):
     """What collectors have to do at the door; it goes on the visit's permit."""
 
     duties: Annotated[tuple[Duty, ...], msgspec.Meta(min_length=1)]
 
 
-class Retention(Rule, frozen=True, kw_only=True, tag="retention"):
+class RetentionRule(Rule, frozen=True, kw_only=True, tag="retention"):
     """What has to be kept, at least so many years."""
 
     years: Count
@@ -215,37 +215,37 @@ class Retention(Rule, frozen=True, kw_only=True, tag="retention"):
         return ceil(self.years * 365.25)
 
 
-class ThirdParty(Rule, frozen=True, kw_only=True, tag="third-party"):
+class ThirdPartyRule(Rule, frozen=True, kw_only=True, tag="third-party"):
     """Who else may be spoken to, and when. Doorstep contacts the debtor only."""
 
 
-class OptOut(Rule, frozen=True, kw_only=True, tag="opt-out"):
+class OptOutRule(Rule, frozen=True, kw_only=True, tag="opt-out"):
     """What a message must offer."""
 
 
-class Conduct(Rule, frozen=True, kw_only=True, tag="conduct"):
+class ConductRule(Rule, frozen=True, kw_only=True, tag="conduct"):
     """How collectors and lenders behave; no machine can see it beforehand."""
 
 
 AnyRule = (
-    Hours
-    | Counter
-    | Cooldown
-    | Visit
-    | PriorNotice
-    | FollowUpNotice
-    | Suspension
-    | Blocks
-    | Duties
-    | Retention
-    | ThirdParty
-    | OptOut
-    | Conduct
+    HoursRule
+    | CounterRule
+    | CooldownRule
+    | VisitRule
+    | PriorNoticeRule
+    | FollowUpNoticeRule
+    | SuspensionRule
+    | BlocksRule
+    | DutiesRule
+    | RetentionRule
+    | ThirdPartyRule
+    | OptOutRule
+    | ConductRule
 )
 KINDS: dict[str, type[Rule]] = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyRule)}
 
 
-class Content(Term, frozen=True, kw_only=True):
+class PackContent(SchemaPart, frozen=True, kw_only=True):
     """A pack's file. `countries` are those (ISO 3166) whose borrowers it protects; `holidays` where its rules know
     weekdays and holidays from (a pack without any takes those of the packs it is combined with)."""
 

@@ -16,7 +16,7 @@ from doorstep.events.values import Way
 from escalation.domain.rules.hours import Block
 
 
-class Line(msgspec.Struct, frozen=True):
+class LedgerEntry(msgspec.Struct, frozen=True):
     """A line of a ledger, of a case or of a number or an address: what may have reached the borrower. `outcome` is the
     executor's last word, or `open` while it may still act. No `loans` means all. `answered_at` is when a conversation
     took place, where one did."""
@@ -51,7 +51,7 @@ class Consent:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ContactRequest:
     """May this go out at `now`? `zones` is where the borrower may be, `person` the ledger of the case, `number` and
     `address` those across cases, this one's lines included. Notices count from `episode_at` on."""
 
@@ -61,9 +61,9 @@ class Asked:
     zones: tuple[ZoneInfo, ...]
     loans: tuple[str, ...]
     dpd: int
-    person: Sequence[Line]
-    number: Sequence[Line]
-    address: Sequence[Line]
+    person: Sequence[LedgerEntry]
+    number: Sequence[LedgerEntry]
+    address: Sequence[LedgerEntry]
     holds: Sequence[HeldBy] = ()
     consents: Sequence[Consent] = ()
     blocks: Sequence[Block] = ()
