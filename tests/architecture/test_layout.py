@@ -19,8 +19,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVICES = {service.name: ROOT / "services" / service.name for service in installed()}
 PACKAGES = {service.name: SERVICES[service.name] / service.package for service in installed()}
 FILES = ("react.py", "views.py", "api.py", "main.py")
-ABSORBS = {service.name for service in installed() if service.absorb is not None}
-"""Whoever absorbs records unread has no react."""
 SOURCES = sorted(
     path
     for top in (
@@ -73,13 +71,9 @@ def provided_by(distribution: str, folder: Path) -> dict[str, list[str]]:
     return {package: [distribution] for package in backend["module-name"]}
 
 
-def decider(package: Path) -> Path:
-    """The file that decides: domain.py, or decider.py in the folder `domain`. Raises StopIteration."""
-    return next(
-        path
-        for path in (package / "domain.py", *package.glob("domain/**/decider.py"), *package.glob("*/domain.py"))
-        if path.exists()
-    )
+def deciders(package: Path) -> list[Path]:
+    """The files that decide: domain.py, at the top or in each room, or decider.py in the folder `domain`."""
+    return [*package.rglob("domain.py"), *package.glob("domain/**/decider.py")]
 
 
 def parsed(path: Path) -> ast.AST:
@@ -99,13 +93,10 @@ def short(path: Path) -> str:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_has_the_files_a_reader_expects(name: str) -> None:
-    expected = [file for file in FILES if file != "react.py" or name not in ABSORBS]
-    missing = [file for file in expected if not any(PACKAGES[name].rglob(file))]
-    assert decider(PACKAGES[name])
+    missing = [file for file in FILES if not any(PACKAGES[name].rglob(file))]
+    assert deciders(PACKAGES[name])
     missing += [
-        file
-        for file in ("README.md", "pyproject.toml", "tests/test_domain.py")
-        if not (SERVICES[name] / file).exists() and not (file.startswith("tests") and name in ABSORBS)
+        file for file in ("README.md", "pyproject.toml", "tests/test_domain.py") if not (SERVICES[name] / file).exists()
     ]
     assert missing == []
 
@@ -143,7 +134,7 @@ def test_a_service_says_in_its_readme_what_it_hears_decides_and_says(name: str) 
 
 @pytest.mark.parametrize("path", sorted(PACKAGES.values()), ids=lambda path: path.name)
 def test_a_domain_is_short_enough_to_be_read_at_a_sitting(path: Path) -> None:
-    assert len(decider(path).read_text().splitlines()) <= 260
+    assert all(len(one.read_text().splitlines()) <= 260 for one in deciders(path))
 
 
 def test_nothing_reads_the_time_of_day_but_the_clock() -> None:

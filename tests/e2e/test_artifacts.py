@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from audit.store import views
+from audit.timeline import views as timeline_views
 from audit.timeline.artifacts import cited
 from doorstep.app.embedded import installed
 from doorstep.events.envelope import decode
@@ -33,7 +34,7 @@ async def test_each_content_is_published_once_and_is_no_case(folder: Path) -> No
     async with played(folder, borrowers=3, days=3, seed=5) as story:
         values = [decode(one) for one in await story.values()]
         async with story.doorstep.running("audit").engine.connect() as connection:
-            listed = (await views.cases(connection)).cases
+            listed = (await timeline_views.cases(connection)).cases
     told = [one.subject for one in values if one.type == ArtifactPublished.event_type]
     assert len(told) == len(set(told)) > 60
     assert not {one.case_id for one in listed} & set(told)
@@ -48,7 +49,7 @@ def test_who_hears_of_it_does_nothing(service: Service) -> None:
 
 async def _cited(story: Story) -> Mapping[ArtifactKind, frozenset[str]]:
     async with story.doorstep.running("audit").engine.connect() as connection:
-        cases = [one.case_id for one in (await views.cases(connection)).cases]
+        cases = [one.case_id for one in (await timeline_views.cases(connection)).cases]
         entries = [await views.entries(connection, one) for one in cases]
     return cited(chain.from_iterable(entries))
 

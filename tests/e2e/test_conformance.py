@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from audit.monitor import views
-from audit.monitor.worker import Monitor
+from audit.monitor.workers import Monitor
 from conformance.record import ordered
 from conformance.report import Terms
 from conformance.watch import check

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from audit.log import domain, writer
 from audit.log.domain import Head
-from audit.log.writer import Keeper
-from audit.store import views
+from audit.log.writer import LogWriter
+from audit.store.react import absorb
 from doorstep.bus.interface import Partition, Record
 from doorstep.bus.postgres import PostgresBus
 from doorstep.events.envelope import Envelope, encode, event_id
@@ -43,9 +43,9 @@ LOGGING = Service(
     package="audit",
     topic=AUDIT,
     listens=(LOANS, AUDIT),
-    deciders={domain.CATEGORY: domain.head},
-    absorb=views.absorb,
-    workers=lambda runtime: [Keeper(runtime)],
+    deciders={domain.CATEGORY: domain.log_head},
+    absorb=absorb,
+    workers=lambda runtime: [LogWriter(runtime)],
 )
 
 STEPS = (
@@ -82,8 +82,8 @@ class Audit:
         await self.running.handler.handle(records)
 
     async def keep(self) -> None:
-        """The keeper turns until nothing is left."""
-        (worker,) = [one for one in self.running.workers if isinstance(one, Keeper)]
+        """The writer turns until nothing is left."""
+        (worker,) = [one for one in self.running.workers if isinstance(one, LogWriter)]
         while await worker.turn(hurry=True):
             continue
 

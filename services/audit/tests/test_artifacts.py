@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 from audit.store import views
 from audit.store.entry import Entry
-from audit.store.views import absorb
+from audit.store.react import absorb
 from audit.timeline.artifacts import cited
 from doorstep.events.escalation.cases import CaseOpened
 from doorstep.events.escalation.permits import ContactDenied, VisitPermitted

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from audit.main import service
 from audit.presentation.present import ShownTimeline, present
-from audit.store import views
+from audit.store import react
 from audit.store.entry import Entry
 from audit.timeline.as_of import NotYet, timeline_as_of
 from doorstep.events.escalation.cases import CaseAssessed, CaseReevaluated
@@ -43,7 +43,7 @@ async def audit(postgres: database.EmbeddedPostgres) -> AsyncIterator[AsyncEngin
 
 async def absorb(audit: AsyncEngine, entries: Sequence[Entry], clock: Clock, pause: float = 0) -> None:
     async with audit.begin() as connection:
-        await views.absorb(connection, records(entries), clock)
+        await react.absorb(connection, records(entries), clock)
         await asyncio.sleep(pause)
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from audit.main import commands
 from audit.presentation.present import present
+from audit.presentation.terminal import table
 from audit.store import views
-from audit.store.views import absorb
-from audit.timeline import cli
+from audit.store.react import absorb
 from audit.timeline.domain import timeline
 from doorstep.bus.interface import Outgoing, Partition, Record
 from doorstep.events.audit import PersonalDataOpened
@@ -346,7 +347,7 @@ async def test_the_browser_language_is_the_default(running: Running, browser: Br
 def run_cli(running: Running, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Result:
     monkeypatch.setenv("DOORSTEP_DATABASE_URL", running.settings.database_url)
     monkeypatch.setenv("COLUMNS", "160")
-    return CliRunner().invoke(cli.commands, ["timeline", *arguments])
+    return CliRunner().invoke(commands, ["timeline", *arguments])
 
 
 async def in_terminal(running: Running, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Result:
@@ -368,7 +369,7 @@ async def test_a_narrow_terminal_folds_chinese_instead_of_dropping_words() -> No
     shown = present(timeline("case-1", story.entries), "zh-CN")
     narrow = Console(width=70, file=io.StringIO())
     with narrow.capture() as printed:
-        narrow.print(cli.table(shown))
+        narrow.print(table(shown))
     assert "逾期金额" in shown.lines[0].sentence
     assert "…" not in printed.get()
 

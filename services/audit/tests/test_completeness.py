@@ -5,8 +5,8 @@ from datetime import timedelta
 from typing import cast
 
 import pytest
-from audit.store import views
-from audit.timeline.completeness import EVERY, Completeness
+from audit.store.react import absorb
+from audit.timeline.workers import EVERY, Completeness
 from doorstep.events.escalation.cases import CaseCured
 from doorstep.infra.clock import SimulatedClock
 from doorstep.infra.telemetry import Telemetry
@@ -36,7 +36,7 @@ def watched(running: Running) -> Watched:
 async def arrive(running: Running, story: Story, *places: int) -> None:
     """The events of these numbers."""
     async with running.engine.begin() as connection:
-        await views.absorb(connection, records([story.entries[place - 1] for place in places]), SimulatedClock(START))
+        await absorb(connection, records([story.entries[place - 1] for place in places]), SimulatedClock(START))
 
 
 def gauges(watched: Watched) -> tuple[float, float]:

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from audit.presentation.present import dispute_in_a_line, present
-from audit.store.views import absorb, last_absorbed
+from audit.store.react import absorb
+from audit.store.views import last_absorbed
 from audit.timeline import disputes as told_of
 from audit.timeline.disputes import Dispute, DisputeList, listed
 from audit.timeline.domain import timeline

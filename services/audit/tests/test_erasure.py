@@ -15,6 +15,7 @@ from audit.erasure.domain import Kept, Ordered
 from audit.erasure.workers import KeyRetention, Retention
 from audit.main import service
 from audit.store import views
+from audit.store.react import absorb
 from audit.timeline.domain import timeline
 from doorstep.bus.postgres import PostgresBus
 from doorstep.events.audit import ErasureOrdered
@@ -66,7 +67,7 @@ class Archive:
 
     async def hear(self, story: Story) -> None:
         async with self.running.engine.begin() as connection:
-            await views.absorb(connection, records(story.entries), self.clock)
+            await absorb(connection, records(story.entries), self.clock)
 
     def decided_by(self, *hashes: str) -> ContactDenied:
         """A decision that cites these packs."""

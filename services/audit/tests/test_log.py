@@ -6,11 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from audit.log import domain, writer
-from audit.log.domain import Head, Sign
-from audit.log.writer import Exists, Keeper, NoLog
+from audit.log import writer
+from audit.log.writer import Exists, LogWriter, NoLog
 from audit.store import views
-from doorstep.events.audit import CheckpointSigned
 from doorstep.events.registry import AUDIT
 from doorstep.infra import failpoints
 from doorstep.infra.clock import SimulatedClock
@@ -25,9 +23,7 @@ from tlog.verifier import Wrong
 from tlog.verify import verify
 from tlog.wrapper import LARGEST
 
-from tests.support.audit import START
-from tests.support.audit_log import ORIGIN, STEPS, Audit, NewDatabase, fresh, started, value, values
-from tests.support.given import given
+from tests.support.audit_log import STEPS, Audit, NewDatabase, fresh, started, value, values
 
 
 @pytest.fixture
@@ -125,7 +121,7 @@ async def test_without_a_key_nothing_is_signed(engines: Sequence[AsyncEngine], t
 
 
 async def test_a_checkpoint_comes_at_most_as_often_as_was_set(audit: Audit) -> None:
-    (worker,) = [one for one in audit.running.workers if isinstance(one, Keeper)]
+    (worker,) = [one for one in audit.running.workers if isinstance(one, LogWriter)]
     await audit.hear(values(1))
     assert await worker.turn() == 1
     await audit.hear(values(1, 1), first=1)
@@ -137,20 +133,6 @@ async def test_a_checkpoint_comes_at_most_as_often_as_was_set(audit: Audit) -> N
 
 
 class TestOneWriter:
-    def test_whoever_does_not_know_the_last_head_signs_nothing(self) -> None:
-        first, second = Head(3, b"a" * 32, "note"), Head(5, b"b" * 32, "note")
-        signed = CheckpointSigned(origin=ORIGIN, size=3, root=first.root, checkpoint="note")
-        sign = Sign(origin=ORIGIN, after=first, size=5, root=second.root, checkpoint="note")
-        given(domain.head, signed).when(sign, START).then_types(CheckpointSigned)
-        grown = CheckpointSigned(origin=ORIGIN, size=4, root=b"c" * 32, checkpoint="note")
-        with pytest.raises(Refused, match="only one may write"):
-            given(domain.head, signed, grown).when(sign, START)
-
-    def test_the_same_head_signed_twice_is_one_event(self) -> None:
-        signed = CheckpointSigned(origin=ORIGIN, size=3, root=b"a" * 32, checkpoint="note")
-        again = Sign(origin=ORIGIN, after=Head(), size=3, root=b"a" * 32, checkpoint="note")
-        given(domain.head, signed).when(again, START).then_nothing()
-
     async def test_a_second_process_rests(self, audit: Audit, engines: Sequence[AsyncEngine], tmp_path: Path) -> None:
         await audit.hear(values(1))
         await audit.keep()
@@ -274,7 +256,7 @@ async def test_a_crash_at_any_step_a_hundred_times_loses_nothing_and_doubles_not
             finally:
                 failpoints.disarm()
             # The next process opens the log, as after a crash; what was served meanwhile has to stand.
-            (worker,) = [one for one in audit.running.workers if isinstance(one, Keeper)]
+            (worker,) = [one for one in audit.running.workers if isinstance(one, LogWriter)]
             await worker.close()
             published.append(audit.folder.checkpoint())
         await _tell_and_keep(audit, told)

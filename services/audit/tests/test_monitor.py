@@ -9,13 +9,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from audit.monitor import views as monitored
-from audit.monitor.violations import Report, violation_id, violations
-from audit.monitor.worker import Monitor
-from audit.store import views
-from conformance.report import Violation
+from audit.monitor.domain import violations
+from audit.monitor.workers import Monitor
+from audit.store.react import absorb
 from doorstep.bus.interface import Outgoing, Partition, Record
 from doorstep.bus.postgres import PostgresBus
-from doorstep.events.audit import ViolationFound
 from doorstep.events.registry import AUDIT, ESCALATION
 from doorstep.infra import database
 from doorstep.infra.clock import SimulatedClock
@@ -26,7 +24,6 @@ from prometheus_client import generate_latest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.support.conformance import RIGHT, WRONG, Dump
-from tests.support.given import given
 
 NewDatabase = Callable[..., Awaitable[AsyncEngine]]
 LONDON = ZoneInfo("Europe/London")
@@ -39,7 +36,7 @@ MONITORING = Service(
     topic=AUDIT,
     listens=(AUDIT,),
     deciders={violations.category: violations},
-    absorb=views.absorb,
+    absorb=absorb,
     workers=lambda runtime: [Monitor(runtime)],
 )
 
@@ -58,7 +55,7 @@ class Audit:
         records = [Record(where, offset, "k", value) for offset, value in enumerate(values, self.heard)]
         self.heard += len(values)
         async with self.running.engine.begin() as connection:
-            await views.absorb(connection, records, self.clock)
+            await absorb(connection, records, self.clock)
 
     async def settle(self, until: datetime | None = None) -> None:
         """Everything turns until nothing is left to do, a minute and more later."""
@@ -128,28 +125,6 @@ async def start(new_database: NewDatabase, tmp_path: Path) -> AsyncIterator[Star
     yield make
     while running:
         await running.pop().close()
-
-
-# -- the decider
-
-FOUND = Violation("event-1", "case-1", london("2026-03-02 10:00"), "hold", "dispute", "停止联系期间：债务异议")
-EVENT = ViolationFound(
-    violation_id=violation_id("case-1", "event-1", "hold"),
-    event_id="event-1",
-    rule="hold",
-    at=FOUND.at,
-    why="dispute",
-    why_zh="停止联系期间：债务异议",
-)
-
-
-def test_a_violation_is_told() -> None:
-    given(violations).when(Report("case-1", (FOUND,)), FOUND.at).then(EVENT)
-
-
-def test_the_same_violation_is_told_once() -> None:
-    given(violations).when(Report("case-1", (FOUND, FOUND)), FOUND.at).then(EVENT)
-    given(violations, EVENT).when(Report("case-1", (FOUND,)), FOUND.at).then_nothing()
 
 
 # -- what is planted is found

@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from audit.monitor.violations import violation_id
+from audit.monitor.domain import violation_id
 from audit.presentation.present import notes, present
-from audit.store.views import absorb
-from audit.timeline.cli import table
+from audit.presentation.terminal import table
+from audit.store.react import absorb
 from audit.timeline.domain import Line, timeline
 from doorstep.events.audit import ViolationFound
 from doorstep.events.escalation.cases import CaseOpened

@@ -11,7 +11,7 @@ from doorstep.infra.vault import Erased, Tampered, Vault
 from doorstep.kernel.decider import Routed, StreamId
 from doorstep.kernel.service import Runtime
 
-from audit.disclosure.reading import Open
+from audit.disclosure.domain import Open, disclosure
 from audit.presentation.present import Opened
 from audit.store.entry import sealed_in
 from audit.timeline.domain import Line, Timeline
@@ -27,7 +27,7 @@ async def open_personal(runtime: Runtime, timeline: Timeline, principal: Princip
     The request id is ours, never the caller's: a repeated one would open without a record."""
     lines = [line for line in timeline.lines if isinstance(line, Line)]
     tenant = lines[0].entry.envelope.tenant
-    stream = StreamId("reading", timeline.case_id, timeline.case_id, tenant)
+    stream = StreamId(disclosure.category, timeline.case_id, timeline.case_id, tenant)
     command = Open(by=principal.id, role=principal.role, reason=reason)
     await runtime.execute(Routed(stream, command, actor=principal.actor()), request_id=str(uuid4()))
     return await _unseal(runtime.vault, lines)

@@ -15,7 +15,7 @@ from doorstep.kernel.decider import Refused, Unknown
 from doorstep.kernel.runtime import Running
 
 from audit.erasure import effects
-from audit.erasure.domain import Erased
+from audit.erasure.domain import KeyGone
 
 _GONE = "the key is destroyed; processes that have used it forget it within a minute"
 _ORDERED = "the erasure is ordered; the process that runs the audit destroys the key within seconds"
@@ -38,7 +38,7 @@ def erase(
     async def run(audit: Running) -> None:
         case_id = await effects.erase(audit, tenant, borrower, _whoever(), reason, early=early)
         await audit.effects.turn()
-        gone = isinstance(await audit.state(effects.stream(case_id, tenant)), Erased)
+        gone = isinstance(await audit.state(effects.stream(case_id, tenant)), KeyGone)
         typer.echo(f"case {case_id}: {_GONE if gone else _ORDERED}")
 
     _with_audit(folder, run)

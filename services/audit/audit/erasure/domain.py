@@ -128,18 +128,18 @@ class Ordered(msgspec.Struct, frozen=True, tag=True):
     erasure_id: str
 
 
-class Erased(msgspec.Struct, frozen=True, tag=True):
+class KeyGone(msgspec.Struct, frozen=True, tag=True):
     """The key is destroyed."""
 
     erasure_id: str
 
 
-Custody = Kept | Ordered | Erased
+BorrowerKey = Kept | Ordered | KeyGone
 Command = PlaceLegalHold | LiftLegalHold | Erase | Destroyed
 Event = LegalHoldPlaced | LegalHoldLifted | ErasureOrdered | ErasureCompleted
 
 
-def decide(state: Custody, command: Command, now: datetime) -> Sequence[Event]:
+def decide(state: BorrowerKey, command: Command, now: datetime) -> Sequence[Event]:
     """Raises Refused, with what to do."""
     match command:
         case PlaceLegalHold():
@@ -156,7 +156,7 @@ def decide(state: Custody, command: Command, now: datetime) -> Sequence[Event]:
             assert_never(command)
 
 
-def _place_hold(state: Custody, command: PlaceLegalHold) -> Sequence[Event]:
+def _place_hold(state: BorrowerKey, command: PlaceLegalHold) -> Sequence[Event]:
     if not isinstance(state, Kept):
         raise Refused(
             f"too late for a legal hold: erasure {state.erasure_id} was ordered before it, and the key is destroyed;"
@@ -167,7 +167,7 @@ def _place_hold(state: Custody, command: PlaceLegalHold) -> Sequence[Event]:
     return [LegalHoldPlaced(hold_id=command.hold_id, by=command.by, reason=_reason(command.reason))]
 
 
-def _lift(state: Custody, command: LiftLegalHold) -> Sequence[Event]:
+def _lift(state: BorrowerKey, command: LiftLegalHold) -> Sequence[Event]:
     if not isinstance(state, Kept) or command.hold_id in state.lifted:
         return []
     if command.hold_id not in state.holds:
@@ -176,7 +176,7 @@ def _lift(state: Custody, command: LiftLegalHold) -> Sequence[Event]:
     return [LegalHoldLifted(hold_id=command.hold_id, by=command.by, reason=_reason(command.reason))]
 
 
-def _erase(state: Custody, command: Erase, now: datetime) -> Sequence[Event]:
+def _erase(state: BorrowerKey, command: Erase, now: datetime) -> Sequence[Event]:
     if not isinstance(state, Kept):
         return []
     if (objection := _objection(state, command, now)) is not None:
@@ -225,7 +225,7 @@ def _reason(told: str) -> str:
     return reason
 
 
-def evolve(state: Custody, event: Event) -> Custody:
+def evolve(state: BorrowerKey, event: Event) -> BorrowerKey:
     """Holds come and go; an order ends it."""
     match event:
         case LegalHoldPlaced(hold_id=hold_id) if isinstance(state, Kept):
@@ -237,9 +237,9 @@ def evolve(state: Custody, event: Event) -> Custody:
         case ErasureOrdered(erasure_id=erasure_id):
             return Ordered(erasure_id)
         case ErasureCompleted(erasure_id=erasure_id):
-            return Erased(erasure_id)
+            return KeyGone(erasure_id)
         case _:
             assert_never(event)
 
 
-custody: Decider[Custody, Command] = Decider("custody", Kept(), Custody, decide, evolve)
+erasure: Decider[BorrowerKey, Command] = Decider("custody", Kept(), BorrowerKey, decide, evolve)

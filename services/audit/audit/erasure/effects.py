@@ -14,7 +14,7 @@ from doorstep.infra.access import Principal
 from doorstep.kernel.decider import NO_TENANT, Routed, StreamId, Unknown
 from doorstep.kernel.service import Call, Effect, Runtime
 
-from audit.erasure.domain import Destroyed, Erase, LiftLegalHold, PlaceLegalHold, custody, known
+from audit.erasure.domain import Destroyed, Erase, LiftLegalHold, PlaceLegalHold, erasure, known
 from audit.erasure.retention import minimum, packs
 from audit.store import views
 from audit.store.entry import Entry
@@ -41,8 +41,8 @@ class DestroyKey:
 
 
 def stream(case_id: str, tenant: str) -> StreamId:
-    """Where the custody of a case is told."""
-    return StreamId(custody.category, case_id, case_id, tenant)
+    """Where the erasure of a case is told."""
+    return StreamId(erasure.category, case_id, case_id, tenant)
 
 
 def erasure_id(tenant: str, case_id: str) -> str:

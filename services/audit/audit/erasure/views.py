@@ -1,4 +1,4 @@
-"""The SQL of custody: which cases have ended, and who was erased."""
+"""The SQL of erasing: which cases have ended, and who was erased."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

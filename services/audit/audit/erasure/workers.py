@@ -8,7 +8,7 @@ from doorstep.kernel.decider import Refused, Routed
 from doorstep.kernel.pacing import Pace
 from doorstep.kernel.service import Runtime, Worker
 
-from audit.erasure import views as custodial
+from audit.erasure import views as erasure_views
 from audit.erasure.domain import Erase, known
 from audit.erasure.effects import erasure_id, stream
 from audit.erasure.retention import Expiry, expiry, packs
@@ -39,19 +39,19 @@ class Retention(Worker):
         if days is None or not (hurry or self._pace.due()):
             return 0
         async with self._runtime.engine.connect() as connection:
-            page = await custodial.ended(connection, now - timedelta(days=days), self._after)
+            page = await erasure_views.ended(connection, now - timedelta(days=days), self._after)
         ripe = [one for one in page if self._not_before.get(one.case_id, EARLIEST) <= now]
         ordered = sum([await self._judge(one, days, now) for one in ripe])
         return ordered + self._turn_over(page)
 
-    def _turn_over(self, page: Sequence[custodial.Ended]) -> int:
+    def _turn_over(self, page: Sequence[erasure_views.Ended]) -> int:
         self._after = page[-1].case_id if len(page) == views.PAGE else ""
         if self._after:
             return len(page)
         self._pace.rest()
         return 0
 
-    async def _judge(self, case: custodial.Ended, days: int, now: datetime) -> bool:
+    async def _judge(self, case: erasure_views.Ended, days: int, now: datetime) -> bool:
         async with self._runtime.engine.connect() as connection:
             entries = await views.entries(connection, case.case_id)
             published = await views.artifacts(connection, packs(entries))
@@ -60,7 +60,7 @@ class Retention(Worker):
             self._not_before[case.case_id] = told.at
         return told is not None and told.at <= now and await self._order(case, entries, told)
 
-    async def _order(self, case: custodial.Ended, entries: Sequence[Entry], told: Expiry) -> bool:
+    async def _order(self, case: erasure_views.Ended, entries: Sequence[Entry], told: Expiry) -> bool:
         command = Erase(
             erasure_id(case.tenant, case.case_id),
             by=BY,
@@ -103,6 +103,6 @@ class KeyRetention(Worker):
 
     async def _destroy_again(self) -> None:
         async with self._runtime.engine.connect() as connection:
-            erased = await custodial.erased(connection)
+            erased = await erasure_views.erased(connection)
         for start in range(0, len(erased), BATCH):
             await self._runtime.vault.destroy(*erased[start : start + BATCH])

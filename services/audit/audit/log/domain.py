@@ -64,4 +64,4 @@ def routed(command: Sign) -> Routed:
     return Routed(stream(command.origin), command)
 
 
-head = Decider(CATEGORY, Head(), Head, decide, evolve)
+log_head = Decider(CATEGORY, Head(), Head, decide, evolve)

@@ -136,7 +136,7 @@ async def _sign(runtime: Runtime, key: Signer, after: Head, size: int, root_: by
     return Head(size, root_, note)
 
 
-class Keeper:
+class LogWriter:
     """The one that writes the log, among all processes of the audit; at rest in the others."""
 
     name = "log"

@@ -18,9 +18,9 @@ from audit.presentation.formatting import instant
 from audit.presentation.labels import label
 from audit.presentation.present import ShownTimeline, days, kinds, who
 from audit.presentation.words import word
-from audit.store.views import CaseList, Incomplete
 from audit.timeline.disputes import DisputeList
 from audit.timeline.domain import zone_named
+from audit.timeline.views import CaseList, Incomplete
 
 _FOLDER = importlib.resources.files("audit.presentation") / "pages"
 _STYLE = (_FOLDER / "style.css").read_text(encoding="utf-8")

@@ -14,11 +14,11 @@ from doorstep.events.values import Decision, Inputs, Language, Override, PackRef
 from audit.presentation.formatting import SEALED, breach, detail, instant, offset
 from audit.presentation.labels import label
 from audit.presentation.sentences import gap_sentence, sentence
-from audit.presentation.summary import Summary, summary
 from audit.presentation.words import INDEX, REASONS, STAGES, word
 from audit.store.entry import Entry, sealed_in
 from audit.timeline.disputes import Dispute
 from audit.timeline.domain import Flag, Gap, Kind, Line, Timeline
+from audit.timeline.summary import Summary, summary
 
 Opened = Mapping[int, Mapping[str, str]]
 """What was under seal, by position of the entry and name of the field."""

@@ -1,88 +1,36 @@
-"""The SQL of the audit: absorbing entries, listing cases, reading one case back."""
+"""The SQL of the entries: adding some, reading those of a case, of the log, and those that hold an artifact."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import NamedTuple
 
-import msgspec
-from doorstep.bus.interface import Record
-from doorstep.events.audit import CheckpointSigned
 from doorstep.events.kernel import ArtifactPublished
 from doorstep.infra.clock import Clock
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tlog.wrapper import UNDECODABLE, Logged
 from tlog.wrapper import logged as as_logged
 
 from audit.store.entry import Entry, read_envelope, read_event
-from audit.timeline.disputes import TELLING
 
 PAGE = 50
-CHECKPOINT = CheckpointSigned.event_type
-_OF_NO_CASE = [
-    "doorstep.agent.registered",
-    "doorstep.artifact.published",
-    "doorstep.message-parked",
-    "doorstep.message-released",
-    "doorstep.tenant.shadow-set",
-    "doorstep.tenant.ramp-set",
-    "doorstep.tenant.sending-stopped",
-    "doorstep.tenant.sending-allowed",
-]
 
 
-@dataclass(frozen=True)
-class CaseRow:
-    """A case in the list: `status` as last known, None before its opening has arrived."""
+class Row(NamedTuple):
+    """A value as it came, and what it is filed under; nothing where it cannot be read."""
 
-    case_id: str
-    tenant: str
-    status: Literal["open", "cured"] | None
-    entries: int
-    last_recorded: datetime
-    violations: int
-
-
-@dataclass(frozen=True)
-class CaseList:
-    """One page of cases; `more` says whether another follows."""
-
-    page: int
-    more: bool
-    cases: list[CaseRow]
-
-
-@dataclass(frozen=True)
-class Missing:
-    """Events `first` to `last` of `stream` have not been absorbed, although later ones have."""
-
-    stream: str
-    case_id: str
-    tenant: str
-    first: int
-    last: int
-
-
-@dataclass(frozen=True)
-class Incomplete:
-    """How many `events` of how many `streams` are missing."""
-
-    streams: int
-    events: int
-
-
-@dataclass(frozen=True)
-class Undecodable:
-    """A value that could not be read, by where it came from."""
-
-    position: int
     topic: str
     partition: int
     offset: int
-    absorbed_at: datetime
-    size: int
-    sha256: str
+    value: bytes
+    type: str = UNDECODABLE
+    event_id: str | None = None
+    case_id: str | None = None
+    tenant: str | None = None
+    stream: str | None = None
+    stream_version: int | None = None
+    occurred_at: datetime | None = None
+    recorded_at: datetime | None = None
 
 
 # Taken by whoever absorbs, until its commit, so that positions are given without a gap and in the order of commits.
@@ -124,17 +72,15 @@ _ABSORB = text(
 )
 
 
-async def absorb(connection: AsyncConnection, records: Sequence[Record], clock: Clock) -> None:
-    """Keep each record's bytes as they came, numbered in the order in which they are committed. Harmless when
-    repeated; what cannot be read is kept too. The log's own checkpoints are no entries."""
-    rows = list({_identity(row): row for record in records if (row := _columns(record))["type"] != CHECKPOINT}.values())
+async def append(connection: AsyncConnection, rows: Sequence[Row], clock: Clock) -> None:
+    """Keep `rows`, numbered in the order in which they are committed; those that are here already stay as they are."""
     if not rows:
         return
     await connection.execute(_LOCK)
     last = (await connection.execute(_LAST)).first()
     now = clock.now()
+    columns = dict[str, object](zip(Row._fields, map(list, zip(*rows, strict=True)), strict=True))
     # Under the lock, and never back: "as of t" is a prefix of the log.
-    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
     columns |= {"position": last.position if last else -1, "now": max(now, last.absorbed_at) if last else now}
     await connection.execute(_ABSORB, columns)
 
@@ -143,30 +89,6 @@ async def settled(connection: AsyncConnection) -> None:
     """Returns once everything that was being absorbed is committed: whatever is absorbed afterwards is stamped
     later than this call began. To be called outside of a longer transaction."""
     await connection.execute(_SETTLED)
-
-
-def _identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    if row["event_id"] is None:
-        return (row["topic"], row["partition"], row["offset"])
-    return (row["event_id"], row["value"])
-
-
-def _columns(record: Record) -> dict[str, Any]:
-    envelope = read_envelope(record.value)
-    return {
-        "topic": record.partition.topic,
-        "partition": record.partition.number,
-        "offset": record.offset,
-        "event_id": envelope and envelope.id,
-        "case_id": envelope and envelope.subject,
-        "tenant": envelope and envelope.tenant,
-        "type": envelope.type if envelope else UNDECODABLE,
-        "stream": envelope and envelope.stream,
-        "stream_version": envelope and envelope.streamversion,
-        "occurred_at": envelope and envelope.time,
-        "recorded_at": envelope and envelope.recordedat,
-        "value": record.value,
-    }
 
 
 async def logged(connection: AsyncConnection, first: int, end: int) -> Sequence[Logged]:
@@ -179,46 +101,6 @@ async def logged(connection: AsyncConnection, first: int, end: int) -> Sequence[
         {"first": first, "end": end},
     )
     return [as_logged(r.topic, r.partition, r.at, bytes(r.value), readable=r.readable) for r in rows]
-
-
-# Walks back from the newest entry and keeps those no later one of their case follows, so that the first
-# page costs the same however many entries there are.
-_CASES = """
-    select last.case_id, last.tenant, summed.entries, summed.last_recorded, summed.violations, known.type
-    from entry last
-    cross join lateral (select count(*) as entries, max(recorded_at) as last_recorded,
-                               count(*) filter (where type = 'doorstep.violation.found') as violations
-                        from entry e where e.case_id = last.case_id) summed
-    left join lateral (select e.type from entry e
-                       where e.case_id = last.case_id
-                         and e.type in ('doorstep.case.opened', 'doorstep.case.cured')
-                       order by e.recorded_at desc, e.stream_version desc limit 1) known on true
-    where last.case_id is not null
-      and not exists (select 1 from entry e where e.case_id = last.case_id and e.position > last.position)
-      and exists (select 1 from entry e where e.case_id = last.case_id and e.type <> all(:of_no_case))
-      {matching}
-    order by last.position desc
-    limit :limit offset :skip
-"""
-_MATCHING = """and (strpos(last.case_id, :q) > 0 or last.case_id in (
-        select e.case_id from entry e
-        where e.type = 'doorstep.loan.overdue-recorded' and position(cast(:loan as bytea) in e.value) > 0))"""
-_STATUS: dict[str | None, Literal["open", "cured"] | None] = {
-    "doorstep.case.opened": "open",
-    "doorstep.case.cured": "cured",
-    None: None,
-}
-
-
-async def cases(connection: AsyncConnection, q: str = "", page: int = 1) -> CaseList:
-    """One page of cases, latest activity first. `q` is a part of a case id, or a
-    whole loan id."""
-    wanted: dict[str, object] = {"of_no_case": _OF_NO_CASE, "limit": PAGE + 1, "skip": (page - 1) * PAGE}
-    if q:
-        wanted |= {"q": q.replace("\0", ""), "loan": b'"loan_id":' + msgspec.json.encode(q)}
-    rows = (await connection.execute(text(_CASES.format(matching=_MATCHING if q else "")), wanted)).all()
-    found = [CaseRow(r.case_id, r.tenant, _STATUS[r.type], r.entries, r.last_recorded, r.violations) for r in rows]
-    return CaseList(page, len(found) > PAGE, found[:PAGE])
 
 
 # Stamps never decrease along the log, so that the place where `as_of` falls is found by halving.
@@ -255,8 +137,12 @@ async def last_absorbed(connection: AsyncConnection) -> datetime | None:
 async def entries(connection: AsyncConnection, case_id: str, *, within: int | None = None) -> Sequence[Entry]:
     """The entries of a case, or those among the first `within` of the log."""
     until = await size(connection) if within is None else within
-    rows = await connection.execute(_ENTRIES, {"case_id": case_id, "size": until})
-    return [entry for row in rows if (entry := _entry(*row))]
+    return await read(connection, _ENTRIES, case_id=case_id, size=until)
+
+
+async def read(connection: AsyncConnection, select: TextClause, **wanted: object) -> Sequence[Entry]:
+    """The entries that `select` finds, which names six columns (`_ENTRIES`), those that can be read."""
+    return [entry for row in await connection.execute(select, wanted) if (entry := _entry(*row))]
 
 
 def _entry(position: int, topic: str, partition: int, offset: int, absorbed_at: datetime, value: bytes) -> Entry | None:
@@ -264,19 +150,6 @@ def _entry(position: int, topic: str, partition: int, offset: int, absorbed_at: 
     if envelope is None:
         return None
     return Entry(position, topic, partition, offset, absorbed_at, value, envelope, read_event(envelope))
-
-
-async def undecodable(connection: AsyncConnection, limit: int = 1000) -> Sequence[Undecodable]:
-    """The newest values nobody could read; they belong to no case that we know of."""
-    rows = await connection.execute(
-        text(
-            'select position, topic, partition, "offset" as at, absorbed_at, length(value) as size,'
-            " encode(sha256(value), 'hex') as hash"
-            " from entry where event_id is null order by position desc limit :limit"
-        ),
-        {"limit": limit},
-    )
-    return [Undecodable(r.position, r.topic, r.partition, r.at, r.absorbed_at, r.size, r.hash) for r in rows]
 
 
 # An artifact is filed under its hash, where an event of a case has its case.
@@ -289,48 +162,4 @@ _ARTIFACTS = text(
 async def artifacts(connection: AsyncConnection, hashes: Iterable[str]) -> Sequence[Entry]:
     """The entries that put on record what `hashes` are of, in the order of the log (`artifacts.cited`). Whoever
     relies on one hashes its content again."""
-    wanted = {"hashes": sorted(set(hashes)), "type": ArtifactPublished.event_type}
-    rows = await connection.execute(_ARTIFACTS, wanted)
-    return [entry for row in rows if (entry := _entry(*row))]
-
-
-_DISPUTES = text(
-    'select position, topic, partition, "offset", absorbed_at, value from entry'
-    " where type like 'doorstep.dispute.%' and type = any(cast(:types as text[])) order by position"
-)
-
-
-async def disputes(connection: AsyncConnection) -> Sequence[Entry]:
-    """The entries that tell of disputes, of every case, in the order of the log."""
-    rows = await connection.execute(_DISPUTES, {"types": [one.event_type for one in TELLING]})
-    return [entry for row in rows if (entry := _entry(*row))]
-
-
-_INCOMPLETE = text(
-    "select count(*) as streams, coalesce(sum(highest - known), 0) as events from stream_seen where known < highest"
-)
-_MISSING = text(
-    """
-    select s.stream, s.case_id, s.tenant, gap.first, gap.last
-    from stream_seen s
-    cross join lateral (
-        select before + 1 as first, version - 1 as last
-        from (select stream_version as version, lag(stream_version, 1, 0) over (order by stream_version) as before
-              from entry where stream = s.stream and stream_version > 0) steps
-        where version > before + 1) gap
-    where s.known < s.highest
-    order by s.stream, gap.first
-    limit :limit
-    """
-)
-
-
-async def incomplete(connection: AsyncConnection) -> Incomplete:
-    """What is missing now, all streams together; it costs the same however much is there."""
-    row = (await connection.execute(_INCOMPLETE)).one()
-    return Incomplete(row.streams, int(row.events))
-
-
-async def gaps(connection: AsyncConnection, limit: int = 1000) -> Sequence[Missing]:
-    """Which numbers of which streams are missing."""
-    return [Missing(*row) for row in await connection.execute(_MISSING, {"limit": limit})]
+    return await read(connection, _ARTIFACTS, hashes=sorted(set(hashes)), type=ArtifactPublished.event_type)

@@ -16,10 +16,10 @@ from tlog.folder import Folder
 from tlog.notes import Signer, WrongKey
 from tlog.verifier import Wrong, check, open_checkpoint
 
+from audit.disclosure.domain import Export, disclosure
 from audit.disclosure.evidence.bundle import Bundle, Evidence, bundle, genuine
 from audit.disclosure.opening import open_personal
-from audit.disclosure.reading import Export
-from audit.log.writer import Keeper, signer
+from audit.log.writer import LogWriter, signer
 from audit.presentation import pdf
 from audit.presentation.present import Opened, ShownTimeline, present
 from audit.store import views
@@ -100,7 +100,7 @@ async def _signed(runtime: Runtime, key: Signer, size: int) -> tuple[str, int]:
     deadline = loop.time() + PATIENCE
     try:
         while True:
-            added = sum([await one.turn(hurry=True) for one in runtime.workers if isinstance(one, Keeper)])
+            added = sum([await one.turn(hurry=True) for one in runtime.workers if isinstance(one, LogWriter)])
             note = folder.checkpoint()
             signed = open_checkpoint(note, key.verifier).size
             if signed >= size or (not added and loop.time() > deadline):
@@ -175,7 +175,7 @@ def _checked(evidence: Evidence, key: Signer) -> Bundle:
 
 async def _record(runtime: Runtime, wanted: Wanted, evidence: Evidence, made: Bundle) -> None:
     """The request id is ours, never the caller's: a repeated one would take the evidence out without a record."""
-    stream = StreamId("reading", wanted.case_id, wanted.case_id, evidence.entries[0].envelope.tenant)
+    stream = StreamId(disclosure.category, wanted.case_id, wanted.case_id, evidence.entries[0].envelope.tenant)
     command = Export(
         by=wanted.by.id,
         role=wanted.by.role,

@@ -1,13 +1,28 @@
-"""Who may be erased, when, and what becomes of it after a crash."""
+"""What the audit decides: who may be erased, what is opened or taken out, who signs the log, what is found once."""
 
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from audit.erasure.domain import Command, Destroyed, Erase, Known, LiftLegalHold, PlaceLegalHold, custody, known
-from doorstep.events.audit import ErasureCompleted, ErasureOrdered, LegalHoldLifted, LegalHoldPlaced
+from audit.disclosure.domain import Export, Open, disclosure
+from audit.erasure.domain import Command, Destroyed, Erase, Known, LiftLegalHold, PlaceLegalHold, erasure, known
+from audit.log.domain import Head, Sign, log_head
+from audit.monitor.domain import RaiseViolations, violation_id, violations
+from conformance.report import Violation
+from doorstep.events.audit import (
+    CheckpointSigned,
+    ErasureCompleted,
+    ErasureOrdered,
+    EvidenceExported,
+    LegalHoldLifted,
+    LegalHoldPlaced,
+    PersonalDataOpened,
+    ViolationFound,
+)
 from doorstep.events.escalation.cases import CaseCured, CaseOpened
 from doorstep.events.escalation.disputes import DisputeClosed, DisputeOpened
 from doorstep.events.escalation.loans import LoanCureRecorded, LoanOverdueRecorded
@@ -17,6 +32,8 @@ from doorstep.kernel.decider import Refused
 
 from tests.support.audit import START, Story, example
 from tests.support.given import given
+
+# -- erasure: who may be erased, when
 
 CURED = Known(ended=START)
 ERASE = Erase("erasure-1", by="wang.li", reason="asked by letter", known=CURED)
@@ -33,21 +50,21 @@ def knowing(**what: Any) -> Erase:
 
 
 def test_an_erasure_is_ordered_with_who_and_why() -> None:
-    given(custody).when(ERASE, START).then(ORDERED)
+    given(erasure).when(ERASE, START).then(ORDERED)
 
 
 def test_a_retention_says_whose_rule_it_follows() -> None:
     order = Erase("erasure-1", "doorstep", "1827 days", CURED, cause="retention", rule="cn 2026.1", days=1827)
-    event = given(custody).when(order, START).event
+    event = given(erasure).when(order, START).event
     assert (event.cause, event.rule, event.days) == ("retention", "cn 2026.1", 1827)
 
 
 def test_an_erasure_is_completed_once_the_key_is_gone() -> None:
-    given(custody, ORDERED).when(Destroyed("erasure-1"), START).then(COMPLETED)
+    given(erasure, ORDERED).when(Destroyed("erasure-1"), START).then(COMPLETED)
 
 
 def test_a_hold_is_placed_and_lifted_with_who_and_why() -> None:
-    given(custody).when(PLACE, START).then(PLACED).when(LIFT, START).then(LIFTED)
+    given(erasure).when(PLACE, START).then(PLACED).when(LIFT, START).then(LIFTED)
 
 
 @pytest.mark.parametrize(
@@ -62,16 +79,16 @@ def test_a_hold_is_placed_and_lifted_with_who_and_why() -> None:
     ],
 )
 def test_what_is_said_again_changes_nothing(past: tuple[Any, ...], command: Command) -> None:
-    given(custody, *past).when(command, START).then_nothing()
+    given(erasure, *past).when(command, START).then_nothing()
 
 
 def test_a_key_that_nobody_ordered_destroyed_completes_nothing() -> None:
-    given(custody).when(Destroyed("erasure-1"), START).then_nothing()
-    given(custody, ORDERED).when(Destroyed("another"), START).then_nothing()
+    given(erasure).when(Destroyed("erasure-1"), START).then_nothing()
+    given(erasure, ORDERED).when(Destroyed("another"), START).then_nothing()
 
 
 def test_a_hold_that_was_lifted_can_be_placed_again() -> None:
-    given(custody, PLACED, LIFTED).when(PLACE, START).then(PLACED).when(LIFT, START).then(LIFTED)
+    given(erasure, PLACED, LIFTED).when(PLACE, START).then(PLACED).when(LIFT, START).then(LIFTED)
 
 
 @pytest.mark.parametrize(
@@ -91,13 +108,13 @@ def test_a_hold_that_was_lifted_can_be_placed_again() -> None:
 )
 def test_what_is_refused_says_what_to_do(past: tuple[Any, ...], command: Command, what_to_do: str) -> None:
     with pytest.raises(Refused, match=what_to_do):
-        given(custody, *past).when(command, START)
+        given(erasure, *past).when(command, START)
 
 
 def test_two_holds_both_have_to_be_lifted() -> None:
     second = LegalHoldPlaced(hold_id="court-8", by="wang.li", reason="file 8")
     with pytest.raises(Refused, match="legal hold court-8 stands"):
-        given(custody, PLACED, second, LIFTED).when(ERASE, START)
+        given(erasure, PLACED, second, LIFTED).when(ERASE, START)
 
 
 class TestTooEarly:
@@ -110,13 +127,13 @@ class TestTooEarly:
 
     def test_it_is_refused_with_the_day_it_may_be_done(self) -> None:
         with pytest.raises(Refused, match=r"until 2031-03-03.*--early"):
-            given(custody).when(self.order(), START)
+            given(erasure).when(self.order(), START)
 
     def test_whoever_answers_for_it_is_heard_and_it_shows(self) -> None:
-        assert given(custody).when(self.order(early=True), START).event.early
+        assert given(erasure).when(self.order(early=True), START).event.early
 
     def test_afterwards_nothing_is_early(self) -> None:
-        event = given(custody).when(self.order(early=True), datetime(2031, 3, 3, tzinfo=UTC)).event
+        event = given(erasure).when(self.order(early=True), datetime(2031, 3, 3, tzinfo=UTC)).event
         assert not event.early
 
 
@@ -159,3 +176,80 @@ class TestKnown:
     def test_a_parked_message_waits_until_its_key_is_released(self) -> None:
         assert self.told(example(MessageParked)).waiting == ("story some-text",)
         assert self.told(example(MessageParked), example(MessageReleased)) == Known()
+
+
+# -- disclosure: opening personal data, and taking evidence out, are events with a reason
+
+OPEN = Open(by="wang.li", role="compliance", reason="complaint 17")
+OPENED = PersonalDataOpened(by="wang.li", role="compliance", reason="complaint 17")
+EXPORT = Export(by="wang.li", role="auditor", reason="court 8", log_size=40, entries=12, manifest="c0ffee")
+EXPORTED = EvidenceExported(**asdict(EXPORT))
+
+
+def test_an_opening_is_recorded_with_who_and_why() -> None:
+    given(disclosure).when(OPEN, START).then(OPENED)
+
+
+def test_each_opening_is_an_event_of_its_own() -> None:
+    happened = given(disclosure, OPENED).when(OPEN, START).then(OPENED)
+    assert happened.state.openings == 2
+
+
+def test_an_export_is_recorded_with_who_and_why_and_what() -> None:
+    given(disclosure).when(EXPORT, START).then(EXPORTED)
+
+
+def test_each_export_is_an_event_of_its_own() -> None:
+    happened = given(disclosure, EXPORTED, OPENED).when(EXPORT, START).then(EXPORTED)
+    assert (happened.state.exports, happened.state.openings) == (2, 1)
+
+
+@pytest.mark.parametrize("reason", ["", "   ", " x "])
+@pytest.mark.parametrize("command", [OPEN, EXPORT])
+def test_without_a_reason_nothing_is_opened_and_nothing_leaves(command: Open | Export, reason: str) -> None:
+    with pytest.raises(Refused, match="at least 4 characters"):
+        given(disclosure).when(replace(command, reason=reason), START)
+
+
+# -- log: one writer
+
+ORIGIN = "bank.example/doorstep"
+
+
+class TestOneWriter:
+    def test_whoever_does_not_know_the_last_head_signs_nothing(self) -> None:
+        first, second = Head(3, b"a" * 32, "note"), Head(5, b"b" * 32, "note")
+        signed = CheckpointSigned(origin=ORIGIN, size=3, root=first.root, checkpoint="note")
+        sign = Sign(origin=ORIGIN, after=first, size=5, root=second.root, checkpoint="note")
+        given(log_head, signed).when(sign, START).then_types(CheckpointSigned)
+        grown = CheckpointSigned(origin=ORIGIN, size=4, root=b"c" * 32, checkpoint="note")
+        with pytest.raises(Refused, match="only one may write"):
+            given(log_head, signed, grown).when(sign, START)
+
+    def test_the_same_head_signed_twice_is_one_event(self) -> None:
+        signed = CheckpointSigned(origin=ORIGIN, size=3, root=b"a" * 32, checkpoint="note")
+        again = Sign(origin=ORIGIN, after=Head(), size=3, root=b"a" * 32, checkpoint="note")
+        given(log_head, signed).when(again, START).then_nothing()
+
+
+# -- monitor: each violation once
+
+AT = datetime(2026, 3, 2, 10, tzinfo=ZoneInfo("Europe/London"))
+FOUND = Violation("event-1", "case-1", AT, "hold", "dispute", "停止联系期间：债务异议")
+EVENT = ViolationFound(
+    violation_id=violation_id("case-1", "event-1", "hold"),
+    event_id="event-1",
+    rule="hold",
+    at=FOUND.at,
+    why="dispute",
+    why_zh="停止联系期间：债务异议",
+)
+
+
+def test_a_violation_is_told() -> None:
+    given(violations).when(RaiseViolations("case-1", (FOUND,)), FOUND.at).then(EVENT)
+
+
+def test_the_same_violation_is_told_once() -> None:
+    given(violations).when(RaiseViolations("case-1", (FOUND, FOUND)), FOUND.at).then(EVENT)
+    given(violations, EVENT).when(RaiseViolations("case-1", (FOUND,)), FOUND.at).then_nothing()

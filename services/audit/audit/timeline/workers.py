@@ -5,7 +5,7 @@ from datetime import timedelta
 from doorstep.kernel.pacing import Pace
 from doorstep.kernel.service import Runtime, Worker
 
-from audit.store import views
+from audit.timeline import views
 
 EVERY = timedelta(seconds=5)
 

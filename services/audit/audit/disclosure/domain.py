@@ -35,14 +35,14 @@ class Export:
     manifest: str
 
 
-class Reading(msgspec.Struct, frozen=True):
+class Disclosures(msgspec.Struct, frozen=True):
     """How often the personal data of a case were opened, and its evidence exported."""
 
     openings: int = 0
     exports: int = 0
 
 
-def decide(_: Reading, command: Open | Export, _now: datetime) -> Sequence[Recorded]:
+def decide(_: Disclosures, command: Open | Export, _now: datetime) -> Sequence[Recorded]:
     """Raises Refused without a reason that a person can read later."""
     match command:
         case Open():
@@ -71,15 +71,15 @@ def _reason(what: str, given: str) -> str:
     return reason
 
 
-def evolve(state: Reading, event: Recorded) -> Reading:
+def evolve(state: Disclosures, event: Recorded) -> Disclosures:
     """One more of its kind."""
     match event:
         case PersonalDataOpened():
-            return Reading(state.openings + 1, state.exports)
+            return Disclosures(state.openings + 1, state.exports)
         case EvidenceExported():
-            return Reading(state.openings, state.exports + 1)
+            return Disclosures(state.openings, state.exports + 1)
         case _:
             assert_never(event)
 
 
-reading = Decider("reading", Reading(), Reading, decide, evolve)
+disclosure = Decider("reading", Disclosures(), Disclosures, decide, evolve)

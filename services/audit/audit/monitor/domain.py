@@ -13,7 +13,7 @@ from doorstep.kernel.decider import Decider, StreamId
 
 
 @dataclass(frozen=True)
-class Report:
+class RaiseViolations:
     """A reading of the case `case_id` found these; some of them perhaps not for the first time."""
 
     case_id: str
@@ -31,7 +31,7 @@ def violation_id(case_id: str, event_id: str, rule: str) -> str:
     return derived_id("violation", case_id, event_id, rule)
 
 
-def decide(state: Found, command: Report, _now: datetime) -> Sequence[ViolationFound]:
+def decide(state: Found, command: RaiseViolations, _now: datetime) -> Sequence[ViolationFound]:
     """What is not on record yet."""
     named = {violation_id(command.case_id, one.event, one.rule): one for one in reversed(command.found)}
     return [_event(name, one) for name, one in reversed(named.items()) if name not in state.ids]

@@ -21,7 +21,7 @@ from doorstep.kernel.pacing import Pace
 from doorstep.kernel.service import Runtime, Worker
 
 from audit.monitor import views
-from audit.monitor.violations import Report, stream
+from audit.monitor.domain import RaiseViolations, stream
 
 DAILY = timedelta(days=1)
 LEEWAY = timedelta(minutes=1)
@@ -139,7 +139,9 @@ class Monitor(Worker):
         by_case: dict[str, list[Violation]] = defaultdict(list)
         for one in found:
             by_case[one.case].append(one)
-        told = [Routed(stream(case, tenants[case]), Report(case, tuple(all_))) for case, all_ in by_case.items()]
+        told = [
+            Routed(stream(case, tenants[case]), RaiseViolations(case, tuple(all_))) for case, all_ in by_case.items()
+        ]
         raised = sum([len(await self._runtime.execute(one)) for one in told])
         self._violations.inc(raised)
         return raised

@@ -1,0 +1,73 @@
+"""`timeline`: a case, as a person reads it, in the terminal."""
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+import typer
+from doorstep.app import local
+from doorstep.events.values import Language
+from doorstep.infra.clock import SystemClock
+from rich.console import Console
+
+from audit.presentation.present import ShownTimeline, present
+from audit.presentation.terminal import table
+from audit.timeline import instants
+from audit.timeline.as_of import NotYet, timeline_as_of
+
+
+def timeline(
+    case: Annotated[str, typer.Argument(help="case id")],
+    lang: Annotated[Literal["zh", "en"], typer.Option(help="language of the sentences")] = "zh",
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON value instead of a table")] = False,
+    as_of: Annotated[
+        str | None,
+        typer.Option(help="what was known by then: ISO 8601 with an offset, 2026-03-01T10:00+08:00"),
+    ] = None,
+    pdf: Annotated[Path | None, typer.Option(help="a file to print it into, as A4 pages")] = None,
+    folder: Annotated[Path, typer.Option(help="folder of the embedded system")] = local.FOLDER,
+) -> None:
+    """Everything known of CASE, in causal order."""
+    until = _moment(as_of)
+    try:
+        shown = asyncio.run(_read(case, "zh-CN" if lang == "zh" else "en", until, folder))
+    except local.NotHere as error:
+        raise typer.BadParameter(str(error)) from None
+    except NotYet as error:
+        raise typer.BadParameter(f"--as-of: {error}") from None
+    if not shown.lines:
+        typer.echo(f"no entries of case {case}" + (f" by {as_of}" if as_of else ""), err=True)
+        raise typer.Exit(1)
+    if pdf:
+        _print(shown, pdf)
+    elif as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode())
+    else:
+        Console().print(table(shown))
+
+
+def _print(shown: ShownTimeline, file: Path) -> None:
+    # Typst takes a moment to load, which no other command needs.
+    from audit.presentation import pdf
+
+    try:
+        file.write_bytes(pdf.pdf(shown))
+    except pdf.NoFont as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    typer.echo(str(file))
+
+
+def _moment(told: str | None) -> datetime | None:
+    try:
+        return instants.instant(told)
+    except instants.NoInstant as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+async def _read(case: str, language: Language, as_of: datetime | None, folder: Path) -> ShownTimeline:
+    now = SystemClock().now()
+    async with local.reading("audit", folder) as engine:
+        return present(await timeline_as_of(engine, case, now, as_of), language, as_of=as_of)

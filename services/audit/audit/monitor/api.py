@@ -1,0 +1,17 @@
+"""What the conformance monitor found, over HTTP."""
+
+from doorstep.infra.access import Viewer
+from doorstep.kernel.service import Runtime
+from fastapi import APIRouter
+
+from audit.monitor import views
+from audit.monitor.views import Violation
+
+
+def routes(router: APIRouter, runtime: Runtime) -> None:
+    """The newest first."""
+
+    @router.get("/violations")
+    async def violations(_: Viewer) -> list[Violation]:
+        async with runtime.engine.connect() as connection:
+            return list(await views.violations(connection))

@@ -1,0 +1,48 @@
+"""What the audit does with what it hears: it keeps it, unread or unreadable."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from doorstep.events.audit import CheckpointSigned
+
+from audit.store import views
+from audit.store.entry import read_envelope
+from audit.store.views import Row
+
+if TYPE_CHECKING:
+    from doorstep.bus.interface import Record
+    from doorstep.infra.clock import Clock
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+async def absorb(connection: "AsyncConnection", records: "Sequence[Record]", clock: "Clock") -> None:
+    """Keep each record's bytes as they came. Harmless when repeated; what cannot be read is kept too. The log's own
+    checkpoints are no entries."""
+    await views.append(connection, rows(records), clock)
+
+
+def rows(records: "Iterable[Record]") -> Sequence[Row]:
+    """Each value once. Pure."""
+    heard = map(_row, records)
+    return list({_identity(row): row for row in heard if row.type != CheckpointSigned.event_type}.values())
+
+
+def _identity(row: Row) -> Hashable:
+    return (row.topic, row.partition, row.offset) if row.event_id is None else (row.event_id, row.value)
+
+
+def _row(record: "Record") -> Row:
+    row = Row(record.partition.topic, record.partition.number, record.offset, record.value)
+    envelope = read_envelope(record.value)
+    if envelope is None:
+        return row
+    return row._replace(
+        type=envelope.type,
+        event_id=envelope.id,
+        case_id=envelope.subject,
+        tenant=envelope.tenant,
+        stream=envelope.stream,
+        stream_version=envelope.streamversion,
+        occurred_at=envelope.time,
+        recorded_at=envelope.recordedat,
+    )

@@ -1,0 +1,172 @@
+"""The SQL of the lists across cases: cases, disputes, what is missing, what nobody could read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.store.entry import Entry
+from audit.store.views import PAGE, read
+from audit.timeline.disputes import TELLING
+
+_OF_NO_CASE = [
+    "doorstep.agent.registered",
+    "doorstep.artifact.published",
+    "doorstep.message-parked",
+    "doorstep.message-released",
+    "doorstep.tenant.shadow-set",
+    "doorstep.tenant.ramp-set",
+    "doorstep.tenant.sending-stopped",
+    "doorstep.tenant.sending-allowed",
+]
+
+
+@dataclass(frozen=True)
+class CaseRow:
+    """A case in the list: `status` as last known, None before its opening has arrived."""
+
+    case_id: str
+    tenant: str
+    status: Literal["open", "cured"] | None
+    entries: int
+    last_recorded: datetime
+    violations: int
+
+
+@dataclass(frozen=True)
+class CaseList:
+    """One page of cases; `more` says whether another follows."""
+
+    page: int
+    more: bool
+    cases: list[CaseRow]
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Events `first` to `last` of `stream` have not been absorbed, although later ones have."""
+
+    stream: str
+    case_id: str
+    tenant: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Incomplete:
+    """How many `events` of how many `streams` are missing."""
+
+    streams: int
+    events: int
+
+
+@dataclass(frozen=True)
+class Undecodable:
+    """A value that could not be read, by where it came from."""
+
+    position: int
+    topic: str
+    partition: int
+    offset: int
+    absorbed_at: datetime
+    size: int
+    sha256: str
+
+
+# Walks back from the newest entry and keeps those no later one of their case follows, so that the first
+# page costs the same however many entries there are.
+_CASES = """
+    select last.case_id, last.tenant, summed.entries, summed.last_recorded, summed.violations, known.type
+    from entry last
+    cross join lateral (select count(*) as entries, max(recorded_at) as last_recorded,
+                               count(*) filter (where type = 'doorstep.violation.found') as violations
+                        from entry e where e.case_id = last.case_id) summed
+    left join lateral (select e.type from entry e
+                       where e.case_id = last.case_id
+                         and e.type in ('doorstep.case.opened', 'doorstep.case.cured')
+                       order by e.recorded_at desc, e.stream_version desc limit 1) known on true
+    where last.case_id is not null
+      and not exists (select 1 from entry e where e.case_id = last.case_id and e.position > last.position)
+      and exists (select 1 from entry e where e.case_id = last.case_id and e.type <> all(:of_no_case))
+      {matching}
+    order by last.position desc
+    limit :limit offset :skip
+"""
+_MATCHING = """and (strpos(last.case_id, :q) > 0 or last.case_id in (
+        select e.case_id from entry e
+        where e.type = 'doorstep.loan.overdue-recorded' and position(cast(:loan as bytea) in e.value) > 0))"""
+_STATUS: dict[str | None, Literal["open", "cured"] | None] = {
+    "doorstep.case.opened": "open",
+    "doorstep.case.cured": "cured",
+    None: None,
+}
+
+
+async def cases(connection: AsyncConnection, q: str = "", page: int = 1) -> CaseList:
+    """One page of cases, latest activity first. `q` is a part of a case id, or a
+    whole loan id."""
+    wanted: dict[str, object] = {"of_no_case": _OF_NO_CASE, "limit": PAGE + 1, "skip": (page - 1) * PAGE}
+    if q:
+        wanted |= {"q": q.replace("\0", ""), "loan": b'"loan_id":' + msgspec.json.encode(q)}
+    rows = (await connection.execute(text(_CASES.format(matching=_MATCHING if q else "")), wanted)).all()
+    found = [CaseRow(r.case_id, r.tenant, _STATUS[r.type], r.entries, r.last_recorded, r.violations) for r in rows]
+    return CaseList(page, len(found) > PAGE, found[:PAGE])
+
+
+async def undecodable(connection: AsyncConnection, limit: int = 1000) -> Sequence[Undecodable]:
+    """The newest values nobody could read; they belong to no case that we know of."""
+    rows = await connection.execute(
+        text(
+            'select position, topic, partition, "offset" as at, absorbed_at, length(value) as size,'
+            " encode(sha256(value), 'hex') as hash"
+            " from entry where event_id is null order by position desc limit :limit"
+        ),
+        {"limit": limit},
+    )
+    return [Undecodable(r.position, r.topic, r.partition, r.at, r.absorbed_at, r.size, r.hash) for r in rows]
+
+
+_DISPUTES = text(
+    'select position, topic, partition, "offset", absorbed_at, value from entry'
+    " where type like 'doorstep.dispute.%' and type = any(cast(:types as text[])) order by position"
+)
+
+
+async def disputes(connection: AsyncConnection) -> Sequence[Entry]:
+    """The entries that tell of disputes, of every case, in the order of the log."""
+    return await read(connection, _DISPUTES, types=[one.event_type for one in TELLING])
+
+
+_INCOMPLETE = text(
+    "select count(*) as streams, coalesce(sum(highest - known), 0) as events from stream_seen where known < highest"
+)
+_MISSING = text(
+    """
+    select s.stream, s.case_id, s.tenant, gap.first, gap.last
+    from stream_seen s
+    cross join lateral (
+        select before + 1 as first, version - 1 as last
+        from (select stream_version as version, lag(stream_version, 1, 0) over (order by stream_version) as before
+              from entry where stream = s.stream and stream_version > 0) steps
+        where version > before + 1) gap
+    where s.known < s.highest
+    order by s.stream, gap.first
+    limit :limit
+    """
+)
+
+
+async def incomplete(connection: AsyncConnection) -> Incomplete:
+    """What is missing now, all streams together; it costs the same however much is there."""
+    row = (await connection.execute(_INCOMPLETE)).one()
+    return Incomplete(row.streams, int(row.events))
+
+
+async def gaps(connection: AsyncConnection, limit: int = 1000) -> Sequence[Missing]:
+    """Which numbers of which streams are missing."""
+    return [Missing(*row) for row in await connection.execute(_MISSING, {"limit": limit})]
