@@ -12,7 +12,7 @@ from doorstep.events.escalation.loans import (
     PaymentRecorded,
     PaymentReversalRecorded,
 )
-from doorstep.events.values import Money, Sealed
+from doorstep.events.values import ContactPoint, Money, Sealed
 from doorstep.kernel.decider import Decider, Wake
 from escalation.domain.assessment.decision_context import FREE, DecisionContext, InContext, PointCounter, TenantCounter
 from escalation.domain.case.commands import Command, RecordContactOutcome, RecordFact
@@ -85,6 +85,7 @@ def overdue(
     product: str = "card",
     segment: str | None = None,
     without_address: bool = False,
+    contact_points: tuple[ContactPoint, ...] | None = None,
 ) -> LoanOverdueRecorded:
     """The bank's word at the end of day `on`."""
     return LoanOverdueRecorded(
@@ -101,6 +102,7 @@ def overdue(
         language="zh-CN",
         phone_token="phone",
         address_token=None if without_address else "address",
+        contact_points=contact_points,
         personal=Sealed("case-1", b"commitment", (fact_id or f"{loan} {on}").encode()),
         original=ORIGINAL,
         said_at=said_at,

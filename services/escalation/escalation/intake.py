@@ -6,6 +6,7 @@ or the loan's earlier facts, still tell."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import get_args
 
 import msgspec
 from doorstep.bus.interface import Record
@@ -16,11 +17,11 @@ from doorstep.events.escalation.loans import (
     PaymentRecorded,
     PaymentReversalRecorded,
 )
-from doorstep.events.values import Sealed
+from doorstep.events.values import ContactPoint, Sealed
 from doorstep.infra.vault import Erased
 from doorstep.kernel.decider import Routed
 from doorstep.kernel.service import Runtime, Translated, Unreadable
-from doorstep.messaging.delivery import e164
+from doorstep.messaging.channels import e164
 from sqlalchemy import text
 
 from escalation.domain.case.commands import RecordFact
@@ -110,6 +111,7 @@ def _event(runtime: Runtime, one: _Known, personal: Sealed, original: Sealed) ->
                 region=data.region,
                 time_zone=data.time_zone,
                 segment=data.segment,
+                contact_points=tuple(point for point in get_args(ContactPoint) if getattr(data.borrower, point)),
             )
         case intake.LoanCuredFact(id=fact_id, source=source, data=data):
             return LoanCureRecorded(

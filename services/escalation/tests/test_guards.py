@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from doorstep.events.escalation.cases import CaseOpened
 from doorstep.events.escalation.permits import ContactDenied, ContactPermitted
+from doorstep.events.values import ContactPoint, Way
+from doorstep.messaging.channels import CHANNELS
 from escalation.domain.assessment.decision_context import TenantCounter
-from escalation.domain.case.commands import RecordContactOutcome, RecordFact
+from escalation.domain.case.commands import ApproveOverride, RecordContactOutcome, RecordFact, RequestOverride
 
 from tests.support.escalation import AS_IT_COMES, advised_by, at, overdue, told, woken
 from tests.support.given import Happened
@@ -105,3 +107,38 @@ def test_what_is_stale_is_told_by_the_borrower_s_day() -> None:
     """At 08:30 of day 9 in Shanghai it is still day 8 in New York."""
     case = told(overdue(1, time_zone="America/New_York"), now=at(9, "08:20"), decider=advised_by(AS_IT_COMES))
     assert "facts-fresh" not in refused(woken(case))
+
+
+KNOWN: tuple[ContactPoint, ...] = ("phone", "email", "push_token", "address")
+
+
+@pytest.mark.parametrize(
+    ("way", "needed"),
+    [("sms", "phone"), ("voice", "phone"), ("email", "email"), ("push", "push_token"), ("letter", "address")],
+)
+def test_a_contact_that_two_persons_want_is_denied_where_the_borrower_has_no_such_contact_point(
+    way: Way, needed: ContactPoint
+) -> None:
+    assert "contact-point-known" not in forced(way, KNOWN)
+    assert "contact-point-known" in forced(way, tuple(point for point in KNOWN if point != needed))
+
+
+def test_of_a_fact_from_before_there_were_contact_points_telephone_and_address_are_known() -> None:
+    assert [way for way in CHANNELS if "contact-point-known" in forced(way, None)] == ["email", "push"]
+    assert "contact-point-known" in forced("letter", None, without_address=True)
+
+
+def forced(way: Way, known: tuple[ContactPoint, ...] | None, **changes: Any) -> set[str]:
+    """The rules that refuse what two persons want of a borrower of whom these contact points are known."""
+    case = told(overdue(1, contact_points=known, **changes), now=at(2), decider=advised_by(AS_IT_COMES))
+    opened = woken(case)
+    wanted = opened.when(RequestOverride("o1", way, "as the borrower asked", "olga"), at(2, "10:20"))
+    return refused(woken(wanted.when(ApproveOverride("o1", "chen"), at(2, "10:20"))))
+
+
+@pytest.mark.parametrize(("known", "way"), [(KNOWN, "push"), (("phone", "email"), "sms")])
+def test_a_push_message_is_wanted_only_where_there_is_an_app_to_push_to(
+    known: tuple[ContactPoint, ...], way: Way
+) -> None:
+    permit: Any = under(TenantCounter(), contact_points=known, segment="vip").events[-1]
+    assert permit.channel == way

@@ -12,7 +12,7 @@ from doorstep.events.registry import INTAKE
 from doorstep.kernel.decider import Routed
 from doorstep.kernel.runtime import Running
 from doorstep.kernel.service import Translated, Unreadable
-from doorstep.messaging.delivery import e164
+from doorstep.messaging.channels import e164
 from escalation.domain.case.state import Fact
 from escalation.intake import translate
 from sqlalchemy import text
@@ -40,7 +40,8 @@ def message(kind: str = "loan-overdue", key: str = "acme:L1", offset: int = 0, *
         "data": data,
     }
     for name, value in changes.items():
-        place = whole if name in whole or name == "schemaversion" else borrower if name in borrower else data
+        of_borrower = name in (*borrower, "email", "push_token")
+        place = whole if name in whole or name == "schemaversion" else borrower if of_borrower else data
         place[name] = value
         if value is None:
             del place[name]
@@ -98,6 +99,18 @@ async def test_an_overdue_fact_travels_sealed(door: Door) -> None:
     (borrower,) = await door.running.vault.borrowers([event.personal])
     assert (borrower.name, borrower.phone) == (NAME, PHONE)
     assert await door.running.vault.open([event.original]) == [record.value]
+
+
+async def test_an_event_tells_which_contact_points_there_are_and_not_what_they_are(door: Door) -> None:
+    event = await door.event(message(email="zhang@example.com", push_token="token-of-an-app"))
+    assert isinstance(event, LoanOverdueRecorded)
+    assert event.contact_points == ("phone", "email", "push_token", "address")
+    assert not [word for word in (b"example.com", b"token-of-an-app") if word in msgspec.json.encode(event)]
+    (borrower,) = await door.running.vault.borrowers([event.personal])
+    assert (borrower.email, borrower.push_token) == ("zhang@example.com", "token-of-an-app")
+    fewer = await door.event(message(address=None))
+    assert isinstance(fewer, LoanOverdueRecorded)
+    assert fewer.contact_points == ("phone",)
 
 
 async def test_a_cure_and_a_payment_travel_sealed_too(door: Door) -> None:

@@ -15,7 +15,8 @@ from doorstep.infra.clock import SimulatedClock
 from doorstep.infra.vault import Erased, Tokens
 from doorstep.kernel.decider import StreamId, Wake
 from doorstep.kernel.service import Call, Effect, Later
-from doorstep.messaging.delivery import AnswerLost, e164
+from doorstep.messaging.channels import e164
+from doorstep.messaging.delivery import AnswerLost
 from doorstep.messaging.gateway import Message, Receipt, Unreachable
 from reminder.domain import CONTACT, Cancel, Schedule, Settle, Started
 from reminder.effects import Send, effects, wait

@@ -26,7 +26,7 @@ from doorstep.infra.settings import Settings
 from doorstep.kernel.decider import Routed, StreamId
 from doorstep.kernel.http import build
 from doorstep.kernel.runtime import Running
-from doorstep.messaging.delivery import e164
+from doorstep.messaging.channels import e164
 from doorstep.messaging.gateway import FileGateway
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError

@@ -10,7 +10,8 @@ from doorstep.events.visits import NoticeStarted, VisitRequested, VisitUnplanned
 from doorstep.kernel.decider import StreamId
 from doorstep.kernel.sending_controls import stops
 from doorstep.kernel.service import Call, Effect, Later, Runtime
-from doorstep.messaging.delivery import Unreadable, deliver, e164, opened, together
+from doorstep.messaging.channels import e164
+from doorstep.messaging.delivery import Unreadable, deliver, opened, together
 from doorstep.messaging.gateway import Gateway, Message, Receipt, Unreachable
 
 from visit_scheduler import views

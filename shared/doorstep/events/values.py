@@ -11,6 +11,7 @@ from doorstep.events.money import Money
 __all__ = [
     "Borrower",
     "Channel",
+    "ContactPoint",
     "Decision",
     "Inputs",
     "Instant",
@@ -29,6 +30,8 @@ __all__ = [
 Channel = Literal["sms", "voice", "email", "push", "letter"]
 Way = Literal["sms", "voice", "email", "push", "letter", "visit"]
 """A channel, or a visit."""
+ContactPoint = Literal["phone", "email", "push_token", "address"]
+"""What a channel reaches a borrower by: a field of `Borrower`."""
 Language = Literal["zh-CN", "en"]
 
 
@@ -140,6 +143,10 @@ class Windows(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str
 
 
+EMAIL = r"^[^@\s\x00-\x1f\x7f]+@[^@\s.]+(\.[^@\s.]+)+$"
+"""What an e-mail address looks like: only sending one shows whether it exists."""
+
+
 class Borrower(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The plaintext inside `personal`: what an executor needs to reach the borrower. It exists in memory,
     on intake.v1 and under seal, nowhere else."""
@@ -147,6 +154,8 @@ class Borrower(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     borrower_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     phone: Annotated[str, msgspec.Meta(min_length=3, max_length=40)]
+    email: Annotated[str, msgspec.Meta(pattern=EMAIL, max_length=254)] | None = None
+    push_token: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)] | None = None
     address: str | None = None
     latitude: Annotated[float, msgspec.Meta(ge=-90, le=90)] | None = None
     longitude: Annotated[float, msgspec.Meta(ge=-180, le=180)] | None = None

@@ -2,10 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from functools import lru_cache
 from typing import TypeVar
-
-import phonenumbers
 
 from doorstep.events.values import Borrower, Sealed
 from doorstep.infra.vault import Erased, Tampered, Vault
@@ -70,19 +67,6 @@ async def together(work: Callable[[A, B], Awaitable[O]], first: Sequence[A], sec
 
     answers = await asyncio.gather(*(one(a, b) for a, b in zip(first, second, strict=True)), return_exceptions=True)
     return [_answer(answer) for answer in answers]
-
-
-@lru_cache(maxsize=10_000)
-def e164(phone: str, region: str | None) -> str:
-    """`phone` as +8613800138000, read as dialled in `region` (ISO 3166-2; None: China); unchanged when it
-    cannot be a number there."""
-    try:
-        number = phonenumbers.parse(phone, (region or "CN").partition("-")[0])
-    except phonenumbers.NumberParseException:
-        return phone
-    if not phonenumbers.is_possible_number(number):
-        return phone
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def _answer(answer: O | BaseException) -> O:

@@ -3,14 +3,15 @@
 from datetime import date
 
 from doorstep.events.registry import LOANS, Event, event
-from doorstep.events.values import Instant, Language, Money, Sealed
+from doorstep.events.values import ContactPoint, Instant, Language, Money, Sealed
 
 
 @event("doorstep.loan.overdue-recorded", topic=LOANS)
 class LoanOverdueRecorded(Event, frozen=True):
     """A bank's overdue fact, accepted. `original` holds the bank's bytes under seal; `said_at` is when the bank
     said it: of one business date, what was said last holds. `late` means that something newer was already
-    recorded of this loan: the fact is kept and does not change the loan."""
+    recorded of this loan: the fact is kept and does not change the loan. `contact_points` tells which the bank
+    knows, not what they are; None, as before there was a choice: a telephone, and an address where it has a token."""
 
     fact_id: str
     source: str
@@ -32,6 +33,7 @@ class LoanOverdueRecorded(Event, frozen=True):
     assess_at: Instant | None = None
     late: bool = False
     segment: str | None = None
+    contact_points: tuple[ContactPoint, ...] | None = None
 
 
 @event("doorstep.loan.cure-recorded", topic=LOANS)

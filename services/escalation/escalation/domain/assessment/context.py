@@ -186,7 +186,9 @@ def _situation(
         products=tuple(sorted({loan.product for loan in loans})),
         segment=min((loan.segment for loan in loans if loan.segment), default=None),
         episode=case.episode,
-        has_address=case.address_token is not None,
+        has_address="address" in case.contact_points,
+        has_email="email" in case.contact_points,
+        has_push_token="push_token" in case.contact_points,
     )
 
 

@@ -3,12 +3,13 @@
 None of these is law, so each is the tenant's `policy`; but no pack and no override sets them aside.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 
 from doorstep.events.escalation.permits import Purpose
-from doorstep.events.values import Verdict, Way
+from doorstep.events.values import ContactPoint, Verdict, Way
+from doorstep.messaging.channels import CHANNELS
 
 from escalation.domain.assessment.decision_context import DecisionContext
 from escalation.domain.case.state import Case
@@ -22,6 +23,13 @@ OWED: tuple[Purpose, ...] = ("collection-notice", "validation-notice")
 WAYS_ZH = {
     "sms": "短信", "voice": "电话", "email": "电子邮件", "push": "应用推送", "letter": "信函", "visit": "上门",
 }  # fmt: skip
+
+POINTS: Mapping[ContactPoint, tuple[str, str]] = {
+    "phone": ("no telephone number is known", "没有借款人的电话号码"),
+    "email": ("no e-mail address is known", "没有借款人的电子邮箱"),
+    "push_token": ("the borrower has no app to push to", "借款人没有可接收推送的应用"),
+    "address": ("no address is known", "没有借款人的通信地址"),
+}
 
 
 def verdicts(case: Case, context: DecisionContext, step: Step, now: datetime) -> Iterator[Verdict]:
@@ -53,6 +61,9 @@ def verdicts(case: Case, context: DecisionContext, step: Step, now: datetime) ->
     )
     yield _fresh(case, context, now)
     yield _stopped(context, step.way)
+    channel = CHANNELS.get(step.way)
+    if channel and channel.point not in case.contact_points:
+        yield _verdict("contact-point-known", False, POINTS[channel.point])
     if first_contact(case):
         yield _ramp(context, now)
     if context.controls.shadow:

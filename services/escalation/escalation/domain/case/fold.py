@@ -222,6 +222,7 @@ def _loan_overdue(case: Case, fact: LoanOverdueRecorded) -> Case:
         time_zone=fact.time_zone,
         phone_token=fact.phone_token,
         address_token=fact.address_token,
+        contact_points=fact.contact_points or (("phone", "address") if fact.address_token else ("phone",)),
     )
 
 

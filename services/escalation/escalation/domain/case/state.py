@@ -50,7 +50,7 @@ from doorstep.events.escalation.preferences import (
 )
 from doorstep.events.escalation.promises import PromiseBroken, PromiseKept, PromisePartlyKept, PromiseRecorded
 from doorstep.events.kernel import SendingResumed, SendingSuspended
-from doorstep.events.values import Language, Money, Sealed, Way
+from doorstep.events.values import ContactPoint, Language, Money, Sealed, Way
 
 STAGES = ("none", "early", "middle", "late")
 
@@ -232,6 +232,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str | None = None
     phone_token: str | None = None
     address_token: str | None = None
+    contact_points: tuple[ContactPoint, ...] = ()
     ledger: tuple[Permit, ...] = ()
     stage: int = 0
     assessed: Money | None = None

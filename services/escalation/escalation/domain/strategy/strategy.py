@@ -19,6 +19,7 @@ import msgspec
 from doorstep.events.escalation.permits import Purpose
 from doorstep.events.values import Money, StrategyRef, Way
 from doorstep.kernel.artifacts import Publish
+from doorstep.messaging.channels import CHANNELS
 
 from escalation.domain.rules.pack import InvalidPolicy, PolicyProblem
 from escalation.domain.strategy import graph as files
@@ -39,7 +40,7 @@ class Situation(msgspec.Struct, frozen=True):
     are the borrower's history; `attitude` is what the last visit found, 0-100. `promise_broken`: and not yet said to
     the borrower. `promise_due_in`: days until the nearest running promise is due. `notice_wanted`,
     `validation_wanted`: the packs ask for this notice, and it has not gone out. `visit_possible`: none is on its way,
-    and spacing allows one."""
+    and spacing allows one. `has_...`: the bank knows this contact point; there is always a telephone."""
 
     dpd: int
     amount: Money
@@ -60,6 +61,8 @@ class Situation(msgspec.Struct, frozen=True):
     segment: str | None
     episode: int
     has_address: bool = True
+    has_email: bool = True
+    has_push_token: bool = True
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -122,6 +125,8 @@ DOMAIN: Final[Mapping[str, tuple[Any, ...]]] = {
     "segment": (None, "vip", "other"),
     "episode": (1, 2, 30),
     "has_address": (True, False),
+    "has_email": (True, False),
+    "has_push_token": (True, False),
 }
 """The names a graph may use, with values it is tried on when it is loaded."""
 OFFERED: Final = frozenset({*DOMAIN, "bucket"})
@@ -152,7 +157,7 @@ class Strategy:
         strategy = cls(file.stem, graph)
         problems = strategy._tried(graph)
         if problems:
-            raise InvalidPolicy([PolicyProblem(file.name, path, reason) for path, reason in problems.items()])
+            raise InvalidPolicy([PolicyProblem(file.name, path, reason) for path, reason in problems])
         return strategy
 
     @property
@@ -174,30 +179,32 @@ class Strategy:
 
     def _choose(self, situation: Situation) -> Choice:
         try:
-            answer, path = self._trail.follow(_case(situation))
-            said = _said(answer, situation.stage_reached)
+            case = _case(situation)
+            answer, path = self._trail.follow(_encoded(case))
+            said = _said(answer, case)
         except (RuntimeError, InvalidStep) as error:
             raise self._wrong(error) from None
         return Choice(_step(said), said.willingness, said.reasons, path)
 
     def _step(self, situation: Situation) -> Step | None:
         try:
-            return _step(_said(self._trail.answer(_case(situation)), situation.stage_reached))
+            case = _case(situation)
+            return _step(_said(self._trail.answer(_encoded(case)), case))
         except (RuntimeError, InvalidStep) as error:
             raise self._wrong(error) from None
 
     def _wrong(self, error: Exception) -> InvalidStep:
         return InvalidStep(f"strategy {self.name} ({self.hash[:12]}): {files.plain(error)['source']}")
 
-    def _tried(self, graph: Graph) -> dict[str, str]:
+    def _tried(self, graph: Graph) -> list[tuple[str, str]]:
         found: dict[tuple[str, str], str] = {}
         for case in samples(graph, DOMAIN):
             context = _encoded(case)
             try:
-                _said(self._trail.follow(context)[0], case["stage_reached"])
+                _said(self._trail.follow(context)[0], case)
             except (RuntimeError, InvalidStep) as error:
                 found.setdefault(self._blamed(graph, context, error), _described(case))
-        return {path: f"{reason} (as with {case})" for (path, reason), case in found.items()}
+        return [(path, f"{reason} (as with {case})") for (path, reason), case in found.items()]
 
     def _blamed(self, graph: Graph, context: bytes, error: Exception) -> tuple[str, str]:
         """The node and rule that spoke last, and what is wrong with what it said."""
@@ -229,15 +236,15 @@ def bucket(dpd: int) -> str:
     return "91+"
 
 
-def _case(situation: Situation) -> bytes:
-    return _encoded(dict(zip(_READ, _values(situation), strict=True)))
+def _case(situation: Situation) -> Mapping[str, Any]:
+    return dict(zip(_READ, _values(situation), strict=True))
 
 
 def _encoded(case: Mapping[str, Any]) -> bytes:
     return JSON.encode({**case, "bucket": bucket(case["dpd"])})
 
 
-def _said(result: Mapping[str, Any], stage_reached: int) -> _Said:
+def _said(result: Mapping[str, Any], case: Mapping[str, Any]) -> _Said:
     # The engine's numbers are decimals; where one is whole, it may come as a float all the same.
     whole = {k: int(v) if isinstance(v, float) and v.is_integer() else v for k, v in result.items()}
     try:
@@ -246,10 +253,15 @@ def _said(result: Mapping[str, Any], stage_reached: int) -> _Said:
         raise InvalidStep(str(error)) from None
     if said.way == "visit" and said.stage != 3:
         raise InvalidStep("a visit outside stage 3; add the condition that the stage is 3")
-    if said.stage > stage_reached + 1:
+    if said.stage > case["stage_reached"] + 1:
         raise InvalidStep("a stage is skipped; the step's stage is at most the stage reached and one more")
-    if said.way != NO_STEP and (said.way == "visit") == (said.purpose is not None):
+    if said.way == NO_STEP:
+        return said
+    if (said.way == "visit") == (said.purpose is not None):
         raise InvalidStep("a contact needs a purpose, and a visit has none")
+    channel = CHANNELS.get(said.way)
+    if channel and not case.get(needed := f"has_{channel.point}", True):
+        raise InvalidStep(f"{said.way} where there is nothing to send it to; add the condition that {needed} is true")
     return said
 
 
