@@ -73,6 +73,16 @@ def phone(number: int, country: Country = CHINA) -> str:
     return country.phone(number)
 
 
+def email(draw: Random, number: int) -> str | None:
+    """Of most people, under a domain that nobody owns."""
+    return f"borrower{number}@mail.example" if draw.random() < 0.85 else None
+
+
+def push_token(draw: Random) -> str | None:
+    """Of those who have the lender's app, as a push service would name it."""
+    return draw.randbytes(24).hex() if draw.random() < 0.6 else None
+
+
 _FOREIGN_GIVEN = (
     "Daniel", "Sarah", "Michael", "Emma", "Oliver", "Grace", "Thomas", "Priya", "Lucas", "Hannah",
     "Samuel", "Nadia", "Peter", "Julia", "Marcus", "Elena", "Victor", "Amara",

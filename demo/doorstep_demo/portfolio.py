@@ -46,6 +46,8 @@ class Person:
     borrower_id: str
     name: str
     phone: str
+    email: str | None
+    push_token: str | None
     home: people.Home
     language: Language
     persona: Persona
@@ -127,6 +129,8 @@ class Portfolio:
             f"C-{100_000 + number}",
             name,
             people.phone(household + self._first_phone, self.country),
+            people.email(self.draw(number, "email"), number),
+            people.push_token(self.draw(number, "app")),
             home,
             language,
             draw.choices(PERSONAS, _SHARES)[0],
@@ -211,6 +215,8 @@ class Portfolio:
             "borrower_id": who.borrower_id,
             "borrower_name": who.name,
             "phone": who.phone,
+            "email": who.email or "",
+            "push_token": who.push_token or "",
             "address": who.home.address,
             "latitude": f"{who.home.latitude:.5f}",
             "longitude": f"{who.home.longitude:.5f}",

@@ -30,10 +30,11 @@ class Gossip(Town):
 
 
 def personal(person: Person) -> list[str]:
-    """What must stand in clear nowhere: the person's name, number, address, place, and the bank's name for them."""
+    """What must stand in clear nowhere: the person's name, contact points and place, and the bank's name for them."""
     home = person.home
     places = [f"{degrees:.5f}" for degrees in (home.latitude, home.longitude)]
-    return [person.name, person.phone, f"+86{person.phone}", person.borrower_id, home.address, *places]
+    points = [point for point in (person.email, person.push_token) if point]
+    return [person.name, person.phone, f"+86{person.phone}", *points, person.borrower_id, home.address, *places]
 
 
 def leaking_files(folder: Path, plaintexts: Sequence[str]) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ import msgspec
 
 from doorstep.events.envelope import Instant
 from doorstep.events.money import Money, known_currencies
-from doorstep.events.values import Borrower, Language
+from doorstep.events.values import EMAIL, Borrower, Language
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 LoanId = Annotated[
@@ -252,6 +252,7 @@ _WANTED = {
     _AMOUNT: "a decimal string, zero or more, such as 1520.50",
     _CURRENCY: "an ISO 4217 code, such as CNY",
     _REGION: "an ISO 3166-2 code, such as CN-GD",
+    EMAIL: "an e-mail address, such as name@example.com",
     _TENANT: "a name of small letters, digits and hyphens",
 }
 """What a person is told instead of the pattern."""

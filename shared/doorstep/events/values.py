@@ -143,8 +143,11 @@ class Windows(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str
 
 
-EMAIL = r"^[^@\s\x00-\x1f\x7f]+@[^@\s.]+(\.[^@\s.]+)+$"
-"""What an e-mail address looks like: only sending one shows whether it exists."""
+EMAIL = r"^[^@\s]+@[^@\s.]+(\.[^@\s.]+)+$"
+"""What an e-mail address looks like: only sending to one shows whether it exists."""
+Email = Annotated[
+    str, msgspec.Meta(pattern=EMAIL, max_length=254, description="An e-mail address, such as name@example.com.")
+]
 
 
 class Borrower(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -154,7 +157,7 @@ class Borrower(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     borrower_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     phone: Annotated[str, msgspec.Meta(min_length=3, max_length=40)]
-    email: Annotated[str, msgspec.Meta(pattern=EMAIL, max_length=254)] | None = None
+    email: Email | None = None
     push_token: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)] | None = None
     address: str | None = None
     latitude: Annotated[float, msgspec.Meta(ge=-90, le=90)] | None = None

@@ -22,7 +22,7 @@ REQUIRED = (
     "overdue_since",
     "business_date",
 )
-OPTIONAL = ("address", "latitude", "longitude", "region", "time_zone", "language", "segment")
+OPTIONAL = ("email", "push_token", "address", "latitude", "longitude", "region", "time_zone", "language", "segment")
 COLUMNS = REQUIRED + OPTIONAL
 """The columns of an overdue file, by our names."""
 

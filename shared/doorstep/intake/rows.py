@@ -9,12 +9,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any, cast
+
+import msgspec
 
 from doorstep.events.intake import FIRST_DAY, LAST_DAY, LoanOverdue, known_time_zones
 from doorstep.events.money import known_currencies
-from doorstep.events.values import Borrower
+from doorstep.events.values import EMAIL, Borrower
 from doorstep.intake.mapping import OPTIONAL, REQUIRED
+
+Value = str | float | date | None
+"""What a cell says: None where an optional column is empty."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class BadRow:
 
 def parse(line: int, row: Mapping[str, str], date_format: str = "%Y-%m-%d") -> Row | BadRow:
     """The row that begins on `line`, by our column names; other columns are ignored."""
-    values: dict[str, Any] = {}
+    values: dict[str, Value] = {}
     errors: list[RowError] = []
     for column in REQUIRED + OPTIONAL:
         try:
@@ -59,11 +63,20 @@ def parse(line: int, row: Mapping[str, str], date_format: str = "%Y-%m-%d") -> R
             errors.append(RowError(line, column, str(error)))
     errors += [RowError(line, *problem) for problem in _together(values)]
     if not errors:
-        return Row(line, values["tenant"], _loan(values))
-    return BadRow(tuple(errors), values.get("tenant"), values.get("loan_id"), values.get("business_date"))
+        return Row(line, str(values["tenant"]), _loan(values))
+    told = msgspec.convert({name: values[name] for name in _Told.__struct_fields__ if name in values}, _Told)
+    return BadRow(tuple(errors), told.tenant, told.loan_id, told.business_date)
 
 
-def _value(column: str, text: str, date_format: str) -> Any:
+class _Told(msgspec.Struct, frozen=True):
+    """What a bad row tells of whom it speaks."""
+
+    tenant: str | None = None
+    loan_id: str | None = None
+    business_date: date | None = None
+
+
+def _value(column: str, text: str, date_format: str) -> Value:
     if not text:
         if column in REQUIRED:
             raise ValueError("is empty")
@@ -75,11 +88,11 @@ def _value(column: str, text: str, date_format: str) -> Any:
     return _CHECKS[column](text)
 
 
-def _together(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _together(values: Mapping[str, Value]) -> list[tuple[str, str]]:
     """What columns that are good alone do not say together."""
     problems = []
     since, until = values.get("overdue_since"), values.get("business_date")
-    if since is not None and until is not None and since > until:
+    if isinstance(since, date) and isinstance(until, date) and since > until:
         problems.append(("overdue_since", "is after business_date"))
     place = [values[name] for name in ("latitude", "longitude") if name in values]
     if len(place) == 2 and place.count(None) == 1:
@@ -87,12 +100,10 @@ def _together(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     return problems
 
 
-def _loan(values: dict[str, Any]) -> LoanOverdue:
-    who = {name: values[name] for name in ("borrower_id", "phone", "address", "latitude", "longitude")}
+def _loan(values: Mapping[str, Value]) -> LoanOverdue:
+    who = {name: values["borrower_name" if name == "name" else name] for name in Borrower.__struct_fields__}
     what = {name: values[name] for name in _LOAN_COLUMNS}
-    return LoanOverdue(
-        borrower=Borrower(name=values["borrower_name"], **who), language=values["language"] or "zh-CN", **what
-    )
+    return msgspec.convert({**what, "borrower": who, "language": values["language"] or "zh-CN"}, LoanOverdue)
 
 
 def _name(text: str) -> str:
@@ -117,6 +128,18 @@ def _phone(text: str) -> str:
     if not _PHONE.fullmatch(text) or len(text) > 40 or not 7 <= sum(c.isdigit() for c in text) <= 15:
         raise ValueError("is no phone number: want 7 to 15 digits, a + before a country code")
     return text
+
+
+def _email(text: str) -> str:
+    if not _EMAIL.fullmatch(text) or len(text) > 254:
+        raise ValueError("is no e-mail address such as name@example.com, at most 254 characters long")
+    return _plain(text)
+
+
+def _push_token(text: str) -> str:
+    if len(text) > 4096:
+        raise ValueError("is longer than 4,096 characters")
+    return _plain(text)
 
 
 def _amount(text: str) -> str:
@@ -184,29 +207,29 @@ def _date(text: str, pattern: str) -> date:
 _LOAN_COLUMNS = tuple(n for n in LoanOverdue.__struct_fields__ if n not in ("borrower", "language"))
 _TENANT = re.compile("[a-z0-9][a-z0-9-]{0,62}")
 _PHONE = re.compile(r"\+?[0-9(][0-9 ()./-]*", re.ASCII)
+_EMAIL = re.compile(EMAIL)
 _AMOUNT = re.compile(r"[0-9]{1,16}(\.[0-9]{1,8})?", re.ASCII)
 _GROUPED = re.compile(r"[0-9]{1,3}([,' ][0-9]{3})+(\.[0-9]+)?", re.ASCII)
 _DEGREES = re.compile(r"-?[0-9]{1,3}(\.[0-9]+)?", re.ASCII)
 _REGION = re.compile("[A-Z]{2}(-[A-Z0-9]{1,3})?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_CHECKS = cast(
-    dict[str, Callable[[str], Any]],
-    {
-        "tenant": _tenant,
-        "loan_id": _name,
-        "borrower_id": _name,
-        "borrower_name": _name,
-        "phone": _phone,
-        "product": _name,
-        "currency": _currency,
-        "principal_outstanding": _amount,
-        "amount_overdue": _amount,
-        "address": str,
-        "latitude": _degrees(90),
-        "longitude": _degrees(180),
-        "region": _region,
-        "time_zone": _zone,
-        "language": _language,
-        "segment": _name,
-    },
-)
+_CHECKS: Mapping[str, Callable[[str], Value]] = {
+    "tenant": _tenant,
+    "loan_id": _name,
+    "borrower_id": _name,
+    "borrower_name": _name,
+    "phone": _phone,
+    "product": _name,
+    "currency": _currency,
+    "principal_outstanding": _amount,
+    "amount_overdue": _amount,
+    "email": _email,
+    "push_token": _push_token,
+    "address": str,
+    "latitude": _degrees(90),
+    "longitude": _degrees(180),
+    "region": _region,
+    "time_zone": _zone,
+    "language": _language,
+    "segment": _name,
+}

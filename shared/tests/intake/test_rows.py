@@ -36,6 +36,9 @@ from .conftest import Bank, row
         ("overdue_since", "2026-03-03", "is after business_date"),
         ("business_date", "02.03.2026", "no date that exists"),
         ("business_date", "9999-12-31", "lies outside 1970-01-01 to 2199-12-31"),
+        ("email", "call me", "no e-mail address such as"),
+        ("email", f"{'n' * 250}@a.cn", "at most 254 characters"),
+        ("push_token", "t" * 4097, "longer than 4,096 characters"),
         ("latitude", "nan", "decimal degrees between -90 and 90"),
         ("latitude", "22.5", "longitude come together"),
         ("region", "Guangdong", "ISO 3166-2"),
@@ -56,6 +59,17 @@ def test_all_that_is_wrong_with_a_row_is_told_at_once() -> None:
     assert isinstance(found, BadRow)
     assert {error.column for error in found.errors} == {"currency", "phone", "amount_overdue"}
     assert (found.tenant, found.loan_id, found.business_date) == ("acme", "L1", date(2026, 3, 2))
+
+
+def test_email_and_push_token_are_columns_that_a_file_may_have(bank: Bank) -> None:
+    told = row("L1", 2, email="chen@example.com", push_token="token")
+    (known,) = read(bank.file(told), ColumnMapping())
+    before = bank.file(told, columns=[column for column in COLUMNS if column not in ("email", "push_token")])
+    (unknown,) = read(before, ColumnMapping())
+    assert isinstance(known, Row)
+    assert isinstance(unknown, Row)
+    assert (known.loan.borrower.email, known.loan.borrower.push_token) == ("chen@example.com", "token")
+    assert (unknown.loan.borrower.email, unknown.loan.borrower.push_token) == (None, None)
 
 
 @given(column=st.sampled_from(COLUMNS), value=st.text(max_size=40))
