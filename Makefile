@@ -15,8 +15,9 @@ help: ## this list; ARGS="..." passes arguments on
 demo: $(READY) ## months of a synthetic portfolio in a minute, then the pages; what `make` alone does
 	$(BIN)/doorstep demo $(ARGS)
 
-test: $(READY) ## all tests, on all cores
-	$(BIN)/pytest -n auto $(ARGS)
+test: $(READY) ## all tests, on all cores, and how much of the source they reach
+	$(BIN)/pytest -n auto --cov --cov-report= $(ARGS)
+	@echo "coverage: $$($(BIN)/coverage report --format=total) % of the lines (.venv/bin/coverage report names the others)"
 
 check: $(READY) ## lint, format, types, import rules
 	$(BIN)/ruff check .
