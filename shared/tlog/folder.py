@@ -10,10 +10,8 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from doorstep.infra import failpoints
-from doorstep.kernel.service import Halt
-
 from tlog.append import join_bundle
+from tlog.files import Reached, settle, unwatched
 from tlog.merkle import WIDTH, tiles_over
 from tlog.paths import CHECKPOINT, KEY, is_part, tile_path
 from tlog.verifier import HASH_SIZE, Checkpoint, Note, Wrong, split_bundle
@@ -22,16 +20,17 @@ from tlog.wrapper import blob_of, blob_path
 _CACHED_TILES = 4096
 
 
-class Broken(Halt):
+class Broken(Exception):
     """The log is not what it must be: nothing is repaired before a person has looked."""
 
 
 class Folder:
     """A log's folder. `durable`: what was written is on the disk before a method returns."""
 
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
+    def __init__(self, path: Path, *, durable: bool = True, reached: Reached = unwatched) -> None:
         self.path = path
         self._durable = durable
+        self._reached = reached
         # So many hashes of a tile never change, even after it is whole.
         self._hashes = lru_cache(maxsize=_CACHED_TILES)(self._read_hashes)
 
@@ -163,7 +162,7 @@ class Folder:
                 if self._durable:
                     os.fsync(file.fileno())
             os.chmod(temporary, 0o644)
-            failpoints.hit("log.before-rename")
+            self._reached("log.before-rename")
             os.replace(temporary, path)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
@@ -171,12 +170,5 @@ class Folder:
             raise
 
     def _settle(self, folders: Iterable[Path]) -> None:
-        """A file's name is on the disk once its folder is."""
-        if not self._durable:
-            return
-        for folder in folders:
-            handle = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+        for folder in folders if self._durable else ():
+            settle(folder)

@@ -6,13 +6,8 @@ from dataclasses import dataclass
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from doorstep.kernel.service import Halt
 
-from tlog.verifier import ED25519, VerifierKey
-
-
-class WrongKey(Halt):
-    """The key cannot sign; the message says what is wanted, and quotes nothing of it."""
+from tlog.verifier import ED25519, VerifierKey, Wrong
 
 
 @dataclass(frozen=True)
@@ -24,20 +19,20 @@ class Signer:
 
     @classmethod
     def from_pem(cls, name: str, pem: str) -> "Signer":
-        """From an Ed25519 private key (PEM, PKCS 8). Raises WrongKey."""
+        """From an Ed25519 private key (PEM, PKCS 8). Raises Wrong, which quotes nothing of it."""
         if not name or any(letter.isspace() or letter == "+" for letter in name):
-            raise WrongKey("DOORSTEP_LOG_ORIGIN: want a name without spaces and +, such as bank.example/doorstep")
+            raise Wrong("want a name without spaces and +, such as bank.example/doorstep")
         try:
             key = serialization.load_pem_private_key(pem.replace("\\n", "\n").encode(), None)
         except (ValueError, TypeError, UnsupportedAlgorithm):
             key = None
         if not isinstance(key, Ed25519PrivateKey):
-            raise WrongKey("DOORSTEP_LOG_KEY: want an Ed25519 private key: openssl genpkey -algorithm ed25519")
+            raise Wrong("want an Ed25519 private key: openssl genpkey -algorithm ed25519")
         return cls(name, key)
 
     @property
     def verifier(self) -> VerifierKey:
-        """What the others verify with; to be made known outside of Doorstep."""
+        """What the others verify with; to be made known to them."""
         raw = self._private.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
         return VerifierKey(self.name, ED25519, raw)
 

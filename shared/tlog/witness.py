@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Sequence
 
 import httpx
-from doorstep.infra.telemetry import log, where
+import structlog
 
 from tlog.cosigning import LONGEST, Request, signature_line, with_cosignatures
 from tlog.merkle import Tiles, consistency_proof
 from tlog.verifier import COSIGNATURE, Note, VerifierKey, Wrong
 
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
 _SECONDS = 5.0
 _FORKED = "THIS LOG IS FORKED. Stop it, and ask whoever runs the witness for both checkpoints"
 _TRIES = 2
@@ -37,11 +38,11 @@ class Witness:
 
     @classmethod
     def parse(cls, told: str) -> "Witness":
-        """From `url vkey`, as the setting log_witnesses has it. Raises Wrong."""
+        """From `url vkey`, of a witness. Raises Wrong."""
         url, _, key = told.partition(" ")
         witness = VerifierKey.parse(key)
         if witness.algorithm != COSIGNATURE:
-            raise Wrong(f"DOORSTEP_LOG_WITNESSES: {witness.name} is the key of a log; want the one the witness prints")
+            raise Wrong(f"{witness.name} is the key of a log; want the one the witness prints")
         return cls(url, witness)
 
     async def cosign(self, note: str, tiles: Tiles) -> str | None:
@@ -55,7 +56,7 @@ class Witness:
         except Wrong as error:
             why = str(error)
         except Exception as error:
-            why = where(error)
+            why = type(error).__name__
         log.warning("a witness did not cosign; the log goes on without it", witness=self.key.name, why=why)
         return None
 
@@ -102,8 +103,7 @@ class Witness:
 
 
 async def cosign_all(witnesses: Sequence[Witness], note: str, tiles: Tiles, missing: Callable[[float], object]) -> str:
-    """`note` with the cosignatures that were to be had within seconds. `missing` is told how many were not: meant for
-    the gauge `log_witnesses_missing`."""
+    """`note` with the cosignatures that were to be had within seconds. `missing` is told how many were not."""
     answers = await asyncio.gather(*(one.cosign(note, tiles) for one in witnesses))
     lines = [line for line in answers if line is not None]
     missing(len(witnesses) - len(lines))

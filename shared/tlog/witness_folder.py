@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
-from doorstep.infra import failpoints
 
 from tlog.cosigning import LONGEST, Cosigner, fresh_key
+from tlog.files import Reached, settle, unwatched
 from tlog.verifier import Checkpoint, Note, Wrong
 
 _KEY = "key.pem"
@@ -22,7 +22,7 @@ _LINE = 4 * LONGEST
 """No line of a history is longer, in bytes, nor one that a crash has torn."""
 
 
-class Broken(Exception):
+class Spoilt(Exception):
     """The folder is not as the witness left it; the message says what to do. Nothing is repaired."""
 
 
@@ -30,17 +30,18 @@ class History:
     """The checkpoints of one log that were cosigned, each larger than the one before: a JSON text per line. A line
     counts once it is whole. Whoever has a History is alone with it."""
 
-    def __init__(self, file: BinaryIO, folder: Path) -> None:
+    def __init__(self, file: BinaryIO, folder: Path, reached: Reached = unwatched) -> None:
         self._file = file
         self._folder = folder
+        self._reached = reached
 
     def latest(self) -> Note | None:
-        """What the witness holds. Raises Broken."""
+        """What the witness holds. Raises Spoilt."""
         end = self._end()
         return self._note(self._start(end - 1))[0] if end else None
 
     def of_size(self, size: int) -> Note | None:
-        """The checkpoint of the log when it had `size` entries, if it was cosigned. Raises Broken."""
+        """The checkpoint of the log when it had `size` entries, if it was cosigned. Raises Spoilt."""
         low, high = 0, self._end()
         while low < high:
             start = self._start((low + high) // 2)
@@ -52,13 +53,13 @@ class History:
         return None
 
     def keep(self, note: Note) -> None:
-        """Hold `note` from now on; it is on the disk when this returns. Raises Broken and OSError."""
+        """Hold `note` from now on; it is on the disk when this returns. Raises Spoilt and OSError."""
         latest = self.latest()
         if latest is None or latest.body != note.body:
             self._file.truncate(self._end())
             self._file.write(msgspec.json.encode(str(note)) + b"\n")
             self._file.flush()
-            failpoints.hit("witness.before-fsync")
+            self._reached("witness.before-fsync")
         # Also when it was there already: who wrote it may have died before it was settled.
         os.fsync(self._file.fileno())
         settle(self._folder)
@@ -72,7 +73,7 @@ class History:
         low = self._file.seek(max(0, at - _LINE))
         before = self._file.read(at - low).rfind(b"\n")
         if low and before < 0:
-            raise self._broken()
+            raise self._spoilt()
         return low + before + 1
 
     def _note(self, start: int) -> tuple[Note, int]:
@@ -82,25 +83,26 @@ class History:
         try:
             return Note.parse(msgspec.json.decode(line, type=str)), len(line)
         except (msgspec.DecodeError, UnicodeDecodeError, Wrong):
-            raise self._broken() from None
+            raise self._spoilt() from None
 
-    def _broken(self) -> Broken:
-        return Broken(f"{Path(self._file.name).name} cannot be read: retire this witness, and keep its folder")
+    def _spoilt(self) -> Spoilt:
+        return Spoilt(f"{Path(self._file.name).name} cannot be read: retire this witness, and keep its folder")
 
 
 class WitnessFolder:
     """A witness's folder, made where it is not there."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, reached: Reached = unwatched) -> None:
         path.mkdir(parents=True, exist_ok=True)
         self._path = path
+        self._reached = reached
 
     def cosigner(self, name: str) -> Cosigner:
-        """Signs with the key in the folder; the first start makes it. Raises Wrong and Broken."""
+        """Signs with the key in the folder; the first start makes it. Raises Wrong and Spoilt."""
         path = self._path / _KEY
         if not path.exists():
             if any(self._path.glob("history-*")):
-                raise Broken(f"{path} is missing beside the histories it signed: bring it back, or take another folder")
+                raise Spoilt(f"{path} is missing beside the histories it signed: bring it back, or take another folder")
             write_whole(path, fresh_key())
         return Cosigner.from_pem(name, path.read_bytes())
 
@@ -110,10 +112,10 @@ class WitnessFolder:
         path = self._path / f"history-{hashed(origin)}.jsonl"
         with path.open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            yield History(file, self._path)
+            yield History(file, self._path, self._reached)
 
     def latest(self, hashed_origin: str) -> Note | None:
-        """What the witness holds of a log, by the hash of its origin. Raises Broken."""
+        """What the witness holds of a log, by the hash of its origin. Raises Spoilt."""
         path = self._path / f"history-{hashed_origin}.jsonl"
         if not path.exists():
             return None
@@ -145,12 +147,3 @@ def write_whole(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
     fresh.replace(path)
     settle(path.parent)
-
-
-def settle(folder: Path) -> None:
-    """A file's name is on the disk once its folder is."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

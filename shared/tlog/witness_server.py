@@ -1,34 +1,43 @@
 """A witness: keeps other people's checkpoints where they cannot reach them, and cosigns a log that only grows.
 
-It needs no database and no settings of Doorstep. Meant to be run by somebody who is not the log's operator."""
+It needs a folder and nothing else. Meant to be run by somebody who is not the log's operator."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 
-from doorstep.infra import failpoints
-from doorstep.infra.clock import Clock
-from doorstep.infra.telemetry import log
+import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from tlog import cosigning
 from tlog.cosigning import LONGEST, Refused, admit, decide, with_cosignatures
+from tlog.files import Reached, unwatched
 from tlog.verifier import ED25519, Checkpoint, Note, VerifierKey, Wrong
-from tlog.witness_folder import Broken, History, WitnessFolder
+from tlog.witness_folder import History, Spoilt, WitnessFolder
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 class Notary:
-    """The witness `name`, with its folder. Raises Wrong and Broken."""
+    """The witness `name`, with its folder and its clock. Raises Wrong and Spoilt."""
 
-    def __init__(self, name: str, folder: Path, logs: Iterable[VerifierKey], clock: Clock) -> None:
-        self._folder = WitnessFolder(folder)
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        logs: Iterable[VerifierKey],
+        now: Callable[[], datetime],
+        reached: Reached = unwatched,
+    ) -> None:
+        self._folder = WitnessFolder(folder, reached)
         self._cosigner = self._folder.cosigner(name)
         self._logs = _by_origin(logs)
-        self._clock = clock
+        self._now, self._reached = now, reached
         self.verifier = self._cosigner.verifier
 
     def add(self, text: str) -> str | Refused:
-        """The cosignature that a request asks for. Raises Broken and OSError: then nothing was cosigned."""
+        """The cosignature that a request asks for. Raises Spoilt and OSError: then nothing was cosigned."""
         request = admit(text, self._logs)
         if isinstance(request, Refused):
             return _refused(request)
@@ -38,13 +47,13 @@ class Notary:
             if isinstance(decided, Refused):
                 self._suspect(history, request, decided)
                 return _refused(decided, request.checkpoint)
-            line = self._cosigner.cosign(request.note.body, self._clock.now())
+            line = self._cosigner.cosign(request.note.body, self._now())
             history.keep(Note.parse(with_cosignatures(str(request.note), [line])))
-            failpoints.hit("witness.before-answer")
+            self._reached("witness.before-answer")
             return line
 
     def latest(self, hashed_origin: str) -> str | None:
-        """The checkpoint held of a log, with the cosignature. Raises Broken."""
+        """The checkpoint held of a log, with the cosignature. Raises Spoilt."""
         held = self._folder.latest(hashed_origin)
         return str(held) if held else None
 
@@ -86,8 +95,8 @@ def app(notary: Notary) -> FastAPI:
         held = await run_in_threadpool(notary.latest, hashed_origin) if _is_hash(hashed_origin) else None
         return _plain(404, "this witness holds nothing of that log\n") if held is None else _plain(200, held)
 
-    @api.exception_handler(Broken)
-    async def broken(_: Request, error: Exception) -> Response:
+    @api.exception_handler(Spoilt)
+    async def spoilt(_: Request, error: Exception) -> Response:
         log.error("this witness cosigns nothing more", why=str(error))
         return _plain(500, "this witness is broken; its operator finds the reason in its log\n")
 

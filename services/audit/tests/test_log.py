@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from audit.log import writer
-from audit.log.writer import Exists, LogWriter, NoLog
+from audit.log.writer import Exists, LogWriter, NoLog, WrongKey
 from audit.store import views
 from doorstep.events.registry import AUDIT
 from doorstep.infra import failpoints
@@ -17,7 +17,6 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tlog.append import grow
 from tlog.folder import Broken, Folder
-from tlog.notes import WrongKey
 from tlog.paths import is_open, is_part, tile_path
 from tlog.verifier import Wrong
 from tlog.verify import verify

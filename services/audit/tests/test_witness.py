@@ -21,7 +21,7 @@ from tlog.merkle import consistency_proof, root
 from tlog.notes import Signer
 from tlog.verifier import EMPTY_ROOT, HASH_SIZE, Checkpoint, Note, VerifierKey, Wrong, leaf_hash
 from tlog.witness import Witness, cosign_all
-from tlog.witness_folder import Broken, WitnessFolder, hashed
+from tlog.witness_folder import Spoilt, WitnessFolder, hashed
 from tlog.witness_server import Notary, app
 from typer.testing import CliRunner
 
@@ -69,7 +69,7 @@ class Bench:
 
     def start(self) -> None:
         """Also again, as after a crash."""
-        self.notary = Notary(NAME, self.folder, [LOG.verifier], self.clock)
+        self.notary = Notary(NAME, self.folder, [LOG.verifier], self.clock.now, failpoints.hit)
         self.transport = httpx.ASGITransport(app(self.notary))
         self.http = httpx.AsyncClient(transport=self.transport, base_url="http://witness.test")
 
@@ -303,7 +303,7 @@ def test_its_key_is_for_its_owner_alone(bench: Bench) -> None:
 async def test_memory_without_its_key_is_no_witness(bench: Bench) -> None:
     await bench.post(TILES.request(0, 5))
     (bench.folder / "key.pem").unlink()
-    with pytest.raises(Broken, match="bring it back"):
+    with pytest.raises(Spoilt, match="bring it back"):
         bench.start()
 
 
@@ -359,9 +359,9 @@ def test_a_witness_takes_one_key_of_a_log_for_each_origin(tmp_path: Path) -> Non
     own = Cosigner.from_pem(NAME, fresh_key()).verifier
     for keys in ([], [own], [LOG.verifier, STRANGER.verifier]):
         with pytest.raises(Wrong, match="want"):
-            Notary(NAME, tmp_path, keys, clock)
+            Notary(NAME, tmp_path, keys, clock.now)
     with pytest.raises(Wrong, match="without spaces"):
-        Notary("witness one", tmp_path, [LOG.verifier], clock)
+        Notary("witness one", tmp_path, [LOG.verifier], clock.now)
 
 
 def test_the_command_says_what_is_wrong_with_a_key(tmp_path: Path) -> None:

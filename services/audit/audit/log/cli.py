@@ -13,7 +13,7 @@ from doorstep.kernel.runtime import Running
 from doorstep.kernel.service import Halt
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from tlog.folder import Folder
+from tlog.folder import Broken, Folder
 from tlog.paths import KEY
 from tlog.verifier import VerifierKey, Wrong
 from tlog.verify import Verified, verify
@@ -82,6 +82,7 @@ def witness(
 ) -> None:
     """Keep the checkpoints of other people's logs, and cosign those that only grow."""
     import uvicorn
+    from doorstep.infra import failpoints
     from doorstep.infra.clock import SystemClock
     from doorstep.infra.telemetry import configure_logging
     from tlog import witness_folder, witness_server
@@ -89,8 +90,9 @@ def witness(
 
     configure_logging()
     try:
-        notary = witness_server.Notary(name, folder, map(VerifierKey.parse, log), SystemClock())
-    except (Wrong, witness_folder.Broken) as error:
+        keys = map(VerifierKey.parse, log)
+        notary = witness_server.Notary(name, folder, keys, SystemClock().now, failpoints.hit)
+    except (Wrong, witness_folder.Spoilt) as error:
         raise typer.BadParameter(str(error)) from None
     typer.echo(notary.verifier)
     uvicorn.run(witness_server.app(notary), host=host, port=port, log_level="warning")
@@ -131,7 +133,7 @@ def _with(folder: Path, work: Callable[[Running], Awaitable[T]]) -> T:
 
     try:
         return asyncio.run(run())
-    except (Halt, writer.Exists, Refused) as error:
+    except (Halt, Broken, writer.Exists, Refused) as error:
         raise _fault(str(error), 1) from None
     except (local.NotHere, OSError) as error:
         raise _fault(str(error), 2) from None

@@ -15,6 +15,7 @@ from tlog.wrapper import Logged
 
 from audit.log import domain
 from audit.log.domain import Head
+from audit.log.writer import LogBroken
 from audit.store import views
 
 SLICE = 16 * WIDTH
@@ -57,14 +58,14 @@ class Scrubber:
         self._leader = Leader(runtime.engine, "scrubber")
         self._next = 0
         self._pace = Pace(runtime.clock, timedelta(seconds=runtime.settings.log_scrub_every))
-        self._found: Broken | None = None
+        self._found: LogBroken | None = None
         self._broken = runtime.telemetry.gauge("log_broken", "1: rows, bundles or tiles differ; 0 is the aim")
         self._scrubbed = runtime.telemetry.gauge("log_scrubbed", "entries compared in this round")
 
     async def turn(self, *, hurry: bool = False) -> int:
-        """A slice, if its time has come. Raises Broken."""
+        """A slice, if its time has come. Raises LogBroken."""
         if self._found is not None:
-            raise Broken(str(self._found))
+            raise LogBroken(str(self._found))
         if hurry or not self._pace.due() or not await self._leader.leads():
             return 0
         self._pace.rest()
@@ -76,8 +77,8 @@ class Scrubber:
             done = await slice_(self._runtime, Folder(settings.log_folder), self._next, last.size)
         except Broken as error:
             self._broken.set(1)
-            self._found = error
-            raise
+            self._found = LogBroken(str(error))
+            raise self._found from error
         self._scrubbed.set(done)
         self._next = done if done < last.size else 0
         return 0

@@ -22,7 +22,7 @@ from doorstep.kernel.service import Halt, Runtime
 from tlog.append import grow
 from tlog.folder import Broken, Folder
 from tlog.merkle import WIDTH, root
-from tlog.notes import Signer, WrongKey
+from tlog.notes import Signer
 from tlog.verifier import EMPTY_ROOT, Checkpoint, Wrong, leaf_hash, open_checkpoint
 from tlog.witness import Witness, cosign_all
 from tlog.wrapper import Logged
@@ -38,6 +38,14 @@ class NoLog(Halt):
     """There is no log yet."""
 
 
+class LogBroken(Broken, Halt):
+    """The log is not what it must be: its loops rest until a person has looked."""
+
+
+class WrongKey(Halt):
+    """The key of the settings cannot sign; the message says what is wanted, and quotes nothing of it."""
+
+
 class Exists(Exception):
     """There is a log already; the message says where."""
 
@@ -49,7 +57,15 @@ def signer(settings: Settings) -> Signer:
             "DOORSTEP_LOG_KEY is not set: it signs the log; `openssl genpkey -algorithm ed25519` makes one, to be kept"
             " for ever and apart from the database"
         )
-    return Signer.from_pem(settings.log_origin, settings.log_key.get_secret_value())
+    try:
+        return Signer.from_pem(settings.log_origin, settings.log_key.get_secret_value())
+    except Wrong as error:
+        raise WrongKey(f"DOORSTEP_LOG_ORIGIN and DOORSTEP_LOG_KEY: {error}") from None
+
+
+def folder_of(settings: Settings) -> Folder:
+    """The log's folder, to be written."""
+    return Folder(settings.log_folder, durable=settings.durable, reached=failpoints.hit)
 
 
 @dataclass(frozen=True)
@@ -64,7 +80,7 @@ class Log:
 async def create(runtime: Runtime) -> Log:
     """Begin an empty log. Raises Exists, WrongKey."""
     settings = runtime.settings
-    key, folder = signer(settings), Folder(settings.log_folder, durable=settings.durable)
+    key, folder = signer(settings), folder_of(settings)
     if folder.exists():
         raise Exists(f"there is a log in {folder.path}; it is opened, never made again")
     if (await runtime.state(domain.stream(key.name))).size >= 0:
@@ -78,7 +94,7 @@ async def open_(runtime: Runtime) -> Log:
     """The log, its tail verified against what was signed last. Raises NoLog, WrongKey, Broken; and OSError where it
     cannot be read, which says nothing of the log."""
     settings = runtime.settings
-    key, folder = signer(settings), Folder(settings.log_folder, durable=settings.durable)
+    key, folder = signer(settings), folder_of(settings)
     last: Head = await runtime.state(domain.stream(key.name))
     if last.size < 0:
         raise NoLog(f"there is no log {key.name} yet: `doorstep log create` makes it")
@@ -153,8 +169,8 @@ class LogWriter:
         self._size = runtime.telemetry.gauge("log_entries", "entries under the last signed checkpoint")
 
     async def turn(self, *, hurry: bool = False) -> int:
-        """Add what was absorbed since the last turn, a batch at most; how many entries. Raises NoLog, WrongKey, Broken,
-        OSError, and then opens the log anew."""
+        """Add what was absorbed since the last turn, a batch at most; how many entries. Raises NoLog, WrongKey,
+        LogBroken, OSError, and then opens the log anew."""
         async with self._turning:
             return await self._turn(hurry)
 
@@ -167,8 +183,10 @@ class LogWriter:
         try:
             self._log = self._log or await self._opened()
             added = await self._extend(self._log)
-        except BaseException:
+        except BaseException as error:
             self._log = None
+            if isinstance(error, Broken):
+                raise LogBroken(str(error)) from error
             raise
         if added < BATCH:
             self._pace.rest()

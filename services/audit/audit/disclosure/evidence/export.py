@@ -12,14 +12,14 @@ from doorstep.events.values import Language
 from doorstep.infra.access import Principal
 from doorstep.kernel.decider import Routed, StreamId, Unknown
 from doorstep.kernel.service import Halt, Runtime
-from tlog.folder import Folder
-from tlog.notes import Signer, WrongKey
+from tlog.folder import Broken, Folder
+from tlog.notes import Signer
 from tlog.verifier import Wrong, check, open_checkpoint
 
 from audit.disclosure.domain import Export, disclosure
 from audit.disclosure.evidence.bundle import Bundle, Evidence, bundle, genuine
 from audit.disclosure.opening import open_personal
-from audit.log.writer import LogWriter, signer
+from audit.log.writer import LogWriter, WrongKey, signer
 from audit.presentation import pdf
 from audit.presentation.present import Opened, ShownTimeline, present
 from audit.store import views
@@ -108,7 +108,7 @@ async def _signed(runtime: Runtime, key: Signer, size: int) -> tuple[str, int]:
             await asyncio.sleep(0 if added else 0.1)
     except FileNotFoundError:
         raise NotExported(f"there is no log in {folder.path}; `doorstep log create` makes it") from None
-    except (Halt, WrongKey, Wrong) as error:
+    except (Halt, Wrong) as error:
         raise NotExported(f"the log: {error}") from None
 
 
@@ -168,7 +168,7 @@ def _checked(evidence: Evidence, key: Signer) -> Bundle:
     try:
         made = bundle(evidence, key)
         check(made.data, key.verifier)
-    except (Halt, Wrong) as error:
+    except (Broken, Wrong) as error:
         raise NotExported(f"the log and the database do not agree ({error}); run `doorstep log verify`") from None
     return made
 
