@@ -17,8 +17,12 @@ from escalation.backtest.in_memory import InMemoryStore
 from escalation.backtest.recorded import RecordedEvent
 from escalation.domain.assessment.assess import assess
 from escalation.domain.assessment.decision_context import DecisionContext
-from escalation.domain.case.commands import RecordFact
-from escalation.domain.case.state import Case, Loan, Permit
+from escalation.domain.case.borrower import BorrowerProfile
+from escalation.domain.case.case import Case
+from escalation.domain.case.contacts import Contacts, Permit
+from escalation.domain.case.lifecycle import Lifecycle
+from escalation.domain.case.loans import Loan, Loans, RecordFact
+from escalation.domain.case.promises import Promises
 from escalation.domain.policy import Policies, builtin
 from escalation.domain.strategy.strategy import Situation
 from msgspec.structs import replace
@@ -108,24 +112,21 @@ def _case(nth: int, now: datetime) -> Case:
         product="card",
     )
     return Case(
-        open=True,
-        episode=1,
-        episode_at=now - timedelta(days=56),
-        decisions=LEDGER,
-        loans={"L1": loan},
-        personal=Sealed(f"case-{nth}", b"", b""),
-        region="US-NY",
-        time_zone=str(ZONE),
-        phone_token=f"phone-{nth}",
-        address_token=f"address-{nth}",
-        ledger=tuple(_line(one, now, silent) for one in range(LEDGER)),
-        stage=stage,
-        answers=3,
-        kept=1,
+        lifecycle=Lifecycle(open=True, episode=1, episode_at=now - timedelta(days=56), decisions=LEDGER),
+        loans=Loans(by_id={"L1": loan}),
+        borrower=BorrowerProfile(
+            personal=Sealed(f"case-{nth}", b"", b""),
+            region="US-NY",
+            time_zone=str(ZONE),
+            phone_token=f"phone-{nth}",
+            address_token=f"address-{nth}",
+        ),
+        contacts=Contacts(ledger=tuple(_permit(one, now, silent) for one in range(LEDGER)), stage=stage, answers=3),
+        promises=Promises(kept=1),
     )
 
 
-def _line(nth: int, now: datetime, silent: int) -> Permit:
+def _permit(nth: int, now: datetime, silent: int) -> Permit:
     firsts: tuple[tuple[Way, Purpose], ...] = (("letter", "collection-notice"), ("letter", "validation-notice"))
     way, purpose = firsts[nth] if nth < 2 else ("voice" if nth % 2 else "sms", "reminder")
     at = now - timedelta(days=55 - nth * 4)

@@ -15,12 +15,11 @@ from doorstep.events.escalation.loans import (
 from doorstep.events.values import ContactPoint, Money, Sealed
 from doorstep.kernel.decider import Decider, Wake
 from escalation.domain.assessment.decision_context import FREE, DecisionContext, InContext, PointCounter, TenantCounter
-from escalation.domain.case.commands import Command, RecordContactOutcome, RecordFact
-from escalation.domain.case.decider import decide, wake_at
-from escalation.domain.case.fold import evolve
-from escalation.domain.case.state import Case, Event, Fact
+from escalation.domain.case.case import Case, Command, Event, evolve
+from escalation.domain.case.contacts import RecordContactOutcome
+from escalation.domain.case.loans import Fact, RecordFact
+from escalation.domain.decider import decide, wake_at
 from escalation.domain.policy import Policy, TenantTerms, builtin
-from escalation.domain.rules.request import LedgerEntry
 
 from tests.support.given import Given, Happened, given
 
@@ -31,15 +30,7 @@ ORIGINAL = Sealed("case-1", b"commitment", b"original")
 
 def own_reach(case: Case) -> PointCounter:
     """The case's own contacts, as the tally of its number holds them when nobody shares it."""
-    return PointCounter(
-        {
-            one.permit_id: LedgerEntry(
-                one.way, one.went_at or one.at, one.outcome, one.loans, one.purpose, one.answered_at
-            )
-            for one in case.ledger
-            if one.counts()
-        }
-    )
+    return PointCounter({one.permit_id: one.entry() for one in case.contacts.ledger if one.counts()})
 
 
 def advised_by(policy: Policy, reins: TenantCounter = FREE) -> Decider[Case, Command]:
@@ -169,7 +160,7 @@ def until(case: Given, end: datetime) -> Given:
     """The case after every timer up to `end`; an open contact counts as sent before the next one."""
     while (due := wake_at(case.state)) is not None and due <= end:
         case = case.when(Wake(due), due)
-        for permit in case.state.ledger:
+        for permit in case.state.contacts.ledger:
             if permit.way != "visit" and permit.open():
                 case = case.when(RecordContactOutcome(permit.permit_id, "sent", due), due)
     return case

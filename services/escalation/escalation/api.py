@@ -19,8 +19,8 @@ from pydantic import AwareDatetime, Base64Bytes, BaseModel, ConfigDict, Field, m
 from escalation import views
 from escalation.domain import tenant
 from escalation.domain.assessment.decision_context import DecisionContexts
-from escalation.domain.case import commands as c
-from escalation.domain.case.state import Case
+from escalation.domain.case import disputes, holds, overrides, preferences
+from escalation.domain.case.case import Case, Command
 from escalation.domain.explanation.explain import explain
 from escalation.domain.policy import Policies, describe
 from escalation.domain.rules.pack import InvalidPolicy
@@ -33,6 +33,8 @@ WhyText = Annotated[str, Field(min_length=3, max_length=500)]
 SaidText = Annotated[str, Field(min_length=1, max_length=5000)]
 TRAVELS = 256 * 1024
 """Bytes of an attachment that go into its event at most."""
+SEALED = ("personal", "phone_token", "address_token")
+"""What is known of a case and not shown."""
 
 
 class _Body(BaseModel):
@@ -196,12 +198,12 @@ class _Desk:
     async def known(self, tenant_id: str, case_id: str) -> Case:
         """Raises Unknown."""
         found: Case = await self.runtime.state(case_stream(case_id, tenant_id))
-        if not found.loans:
+        if not found.loans.by_id:
             raise Unknown(f"tenant {tenant_id} has no case {case_id}; GET /cases of audit lists them")
         return found
 
     async def tell(
-        self, tenant_id: str, case_id: str, command: c.Command, who: Principal, key: str | None = None
+        self, tenant_id: str, case_id: str, command: Command, who: Principal, key: str | None = None
     ) -> dict[str, int]:
         """One command to a case. Raises Unknown, Refused."""
         await self.known(tenant_id, case_id)
@@ -224,12 +226,11 @@ class _Desk:
 
 def _case_routes(router: APIRouter, desk: _Desk) -> None:
     @router.get("/cases/{tenant_id}/{case_id}")
-    async def case(tenant_id: str, case_id: str, _: Viewer) -> dict[str, Any]:
+    async def case(tenant_id: str, case_id: str, _: Viewer) -> dict[str, object]:
         found = await desk.known(tenant_id, case_id)
-        shown: dict[str, Any] = msgspec.to_builtins(found)
-        for sealed_or_token in ("personal", "phone_token", "address_token"):
-            del shown[sealed_or_token]
-        return {"case_id": case_id, "dpd": found.dpd(), "unanswered": found.unanswered(), **shown}
+        parts: dict[str, dict[str, object]] = msgspec.to_builtins(found)
+        shown = {name: value for part in parts.values() for name, value in part.items() if name not in SEALED}
+        return {"case_id": case_id, "dpd": found.loans.dpd(), "unanswered": found.contacts.unanswered(), **shown}
 
     @router.get("/decisions/{decision_id}")
     async def decision(decision_id: str, _: Viewer, lang: Language = "zh-CN") -> dict[str, Any]:
@@ -245,7 +246,7 @@ def _case_routes(router: APIRouter, desk: _Desk) -> None:
 
     @router.post("/cases/{tenant_id}/{case_id}/assignment")
     async def assign(tenant_id: str, case_id: str, body: Assignment, who: Operator) -> dict[str, int]:
-        return await desk.tell(tenant_id, case_id, c.Assign(body.agency, body.reason), who)
+        return await desk.tell(tenant_id, case_id, overrides.Assign(body.agency, body.reason), who)
 
 
 def _hold_routes(router: APIRouter, desk: _Desk) -> None:
@@ -256,20 +257,20 @@ def _hold_routes(router: APIRouter, desk: _Desk) -> None:
         if body.kind == "dispute":
             (said,) = await desk.seal(tenant_id, case_id, _bytes(body.reason))
             return await desk.tell(tenant_id, case_id, _as_dispute(body, who, said), who, key)
-        known = await desk.known(tenant_id, case_id)
-        if unknown := set(body.loans) - known.loans.keys():
-            raise Refused(f"the case has no loan {', '.join(sorted(unknown))}; it has {', '.join(sorted(known.loans))}")
+        known = (await desk.known(tenant_id, case_id)).loans.by_id
+        if unknown := set(body.loans) - known.keys():
+            raise Refused(f"the case has no loan {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}")
         scope = (tuple(body.loans), tuple(body.ways))
-        command = c.PlaceHold(body.hold_id, body.kind, body.starts, body.until, *scope, body.reason)
+        command = holds.PlaceHold(body.hold_id, body.kind, body.starts, body.until, *scope, body.reason)
         return await desk.tell(tenant_id, case_id, command, who, key)
 
     @router.post("/cases/{tenant_id}/{case_id}/holds/{hold_id}/renew")
     async def renew(tenant_id: str, case_id: str, hold_id: str, body: Renewal, who: Operator) -> dict[str, int]:
-        return await desk.tell(tenant_id, case_id, c.RenewHold(hold_id, body.reason, body.until), who)
+        return await desk.tell(tenant_id, case_id, holds.RenewHold(hold_id, body.reason, body.until), who)
 
     @router.post("/cases/{tenant_id}/{case_id}/holds/{hold_id}/lift")
     async def lift(tenant_id: str, case_id: str, hold_id: str, body: Reason, who: Compliance) -> dict[str, int]:
-        return await desk.tell(tenant_id, case_id, c.LiftHold(hold_id, body.reason), who)
+        return await desk.tell(tenant_id, case_id, holds.LiftHold(hold_id, body.reason), who)
 
     @router.get("/reviews")
     async def reviews(_: Viewer) -> list[dict[str, Any]]:
@@ -280,29 +281,29 @@ def _hold_routes(router: APIRouter, desk: _Desk) -> None:
     async def close(
         tenant_id: str, case_id: str, review_id: str, body: ReviewResult, who: Compliance
     ) -> dict[str, int]:
-        return await desk.tell(tenant_id, case_id, c.CloseReview(review_id, body.outcome, body.reason), who)
+        return await desk.tell(tenant_id, case_id, holds.CloseReview(review_id, body.outcome, body.reason), who)
 
 
-def _as_dispute(body: NewHold, who: Principal, said: Sealed | None) -> c.OpenDispute:
+def _as_dispute(body: NewHold, who: Principal, said: Sealed | None) -> disputes.OpenDispute:
     """A hold of kind dispute is that of a dispute, which has deadlines and ends when it is closed."""
     if body.starts or body.until or body.ways:
         raise Refused("a dispute stops every way, at once, until it is closed: leave out starts, until and ways")
-    return c.OpenDispute(body.hold_id, "other", who.id, loans=tuple(body.loans), text=said)
+    return disputes.OpenDispute(body.hold_id, "other", who.id, loans=tuple(body.loans), text=said)
 
 
 def _dispute_routes(router: APIRouter, desk: _Desk) -> None:
-    disputes = "/cases/{tenant_id}/{case_id}/disputes"
+    path = "/cases/{tenant_id}/{case_id}/disputes"
 
-    @router.post(disputes, status_code=201)
+    @router.post(path, status_code=201)
     async def open_dispute(
         tenant_id: str, case_id: str, body: NewDispute, who: Compliance, key: Repeatable = None
     ) -> dict[str, int]:
         (said,) = await desk.seal(tenant_id, case_id, _bytes(body.text))
         deadlines = (body.answer_by, body.close_by)
-        command = c.OpenDispute(body.dispute_id, body.about, who.id, *deadlines, tuple(body.loans), said)
+        command = disputes.OpenDispute(body.dispute_id, body.about, who.id, *deadlines, tuple(body.loans), said)
         return await desk.tell(tenant_id, case_id, command, who, _keyed(key, "open", body.dispute_id))
 
-    @router.post(disputes + "/{dispute_id}/attachments", status_code=201)
+    @router.post(path + "/{dispute_id}/attachments", status_code=201)
     async def attach(
         tenant_id: str, case_id: str, dispute_id: str, body: NewAttachment, who: Compliance, key: Repeatable = None
     ) -> dict[str, int]:
@@ -319,22 +320,22 @@ def _dispute_routes(router: APIRouter, desk: _Desk) -> None:
             content=content,
             uri=body.uri,
         )
-        command = c.AttachToDispute(attached)
+        command = disputes.AttachToDispute(attached)
         return await desk.tell(tenant_id, case_id, command, who, _keyed(key, "attach", dispute_id))
 
-    @router.post(disputes + "/{dispute_id}/answers", status_code=201)
+    @router.post(path + "/{dispute_id}/answers", status_code=201)
     async def answer(
         tenant_id: str, case_id: str, dispute_id: str, body: NewAnswer, who: Compliance, key: Repeatable = None
     ) -> dict[str, int]:
         (said,) = await desk.seal(tenant_id, case_id, _bytes(body.text))
-        command = c.AnswerDispute(dispute_id, body.answer_id, who.id, said)
+        command = disputes.AnswerDispute(dispute_id, body.answer_id, who.id, said)
         return await desk.tell(tenant_id, case_id, command, who, _keyed(key, "answer", dispute_id))
 
-    @router.post(disputes + "/{dispute_id}/close")
+    @router.post(path + "/{dispute_id}/close")
     async def close_dispute(
         tenant_id: str, case_id: str, dispute_id: str, body: DisputeResult, who: Compliance, key: Repeatable = None
     ) -> dict[str, int]:
-        command = c.CloseDispute(dispute_id, body.outcome, who.id, body.reason)
+        command = disputes.CloseDispute(dispute_id, body.outcome, who.id, body.reason)
         return await desk.tell(tenant_id, case_id, command, who, _keyed(key, "close", dispute_id))
 
 
@@ -350,36 +351,38 @@ def _bytes(text: str | None) -> bytes | None:
 def _wish_routes(router: APIRouter, desk: _Desk) -> None:
     @router.post("/cases/{tenant_id}/{case_id}/consents", status_code=201)
     async def consent(tenant_id: str, case_id: str, body: NewConsent, who: Operator) -> dict[str, int]:
-        command = c.RecordConsent(body.consent_id, body.kind, tuple(body.ways), body.until)
+        command = preferences.RecordConsent(body.consent_id, body.kind, tuple(body.ways), body.until)
         return await desk.tell(tenant_id, case_id, command, who)
 
     @router.delete("/cases/{tenant_id}/{case_id}/consents/{consent_id}")
     async def withdraw(tenant_id: str, case_id: str, consent_id: str, who: Operator) -> dict[str, int]:
-        return await desk.tell(tenant_id, case_id, c.WithdrawConsent(consent_id), who)
+        return await desk.tell(tenant_id, case_id, preferences.WithdrawConsent(consent_id), who)
 
     @router.post("/cases/{tenant_id}/{case_id}/blocks", status_code=201)
     async def block(tenant_id: str, case_id: str, body: NewBlock, who: Operator) -> dict[str, int]:
         scope = (tuple(body.ways), tuple(body.weekdays))
-        return await desk.tell(tenant_id, case_id, c.RecordBlock(body.block_id, *scope, body.opens, body.closes), who)
+        return await desk.tell(
+            tenant_id, case_id, preferences.RecordBlock(body.block_id, *scope, body.opens, body.closes), who
+        )
 
     @router.delete("/cases/{tenant_id}/{case_id}/blocks/{block_id}")
     async def unblock(tenant_id: str, case_id: str, block_id: str, who: Operator) -> dict[str, int]:
-        return await desk.tell(tenant_id, case_id, c.RemoveBlock(block_id), who)
+        return await desk.tell(tenant_id, case_id, preferences.RemoveBlock(block_id), who)
 
 
 def _override_routes(router: APIRouter, desk: _Desk) -> None:
     @router.post("/cases/{tenant_id}/{case_id}/overrides", status_code=201)
     async def request(tenant_id: str, case_id: str, body: NewOverride, who: Operator) -> dict[str, int]:
-        command = c.RequestOverride(body.override_id, body.way, body.reason, who.id, body.purpose)
+        command = overrides.RequestOverride(body.override_id, body.way, body.reason, who.id, body.purpose)
         return await desk.tell(tenant_id, case_id, command, who)
 
     @router.post("/cases/{tenant_id}/{case_id}/overrides/{override_id}/approve")
     async def approve(tenant_id: str, case_id: str, override_id: str, who: Compliance) -> dict[str, int]:
-        return await desk.tell(tenant_id, case_id, c.ApproveOverride(override_id, who.id), who)
+        return await desk.tell(tenant_id, case_id, overrides.ApproveOverride(override_id, who.id), who)
 
     @router.post("/cases/{tenant_id}/{case_id}/overrides/{override_id}/reject")
     async def reject(tenant_id: str, case_id: str, override_id: str, body: Reason, who: Compliance) -> dict[str, int]:
-        return await desk.tell(tenant_id, case_id, c.RejectOverride(override_id, who.id, body.reason), who)
+        return await desk.tell(tenant_id, case_id, overrides.RejectOverride(override_id, who.id, body.reason), who)
 
 
 def _tenant_routes(router: APIRouter, desk: _Desk) -> None:

@@ -24,8 +24,7 @@ from doorstep.kernel.service import Runtime, Translated, Unreadable
 from doorstep.messaging.channels import e164
 from sqlalchemy import text
 
-from escalation.domain.case.commands import RecordFact
-from escalation.domain.case.state import Fact
+from escalation.domain.case.loans import Fact, RecordFact
 from escalation.react import case_stream
 
 ERASED = "the borrower was erased: nothing more can be kept of them; discard this message"

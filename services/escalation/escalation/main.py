@@ -11,7 +11,7 @@ from escalation.api import api
 from escalation.cli import commands
 from escalation.domain import tenant
 from escalation.domain.assessment.decision_context import DecisionContexts
-from escalation.domain.case.decider import DECIDER
+from escalation.domain.decider import DECIDER
 from escalation.domain.policy import Policies
 from escalation.domain.rules.pack import InvalidPolicy
 from escalation.intake import translate

@@ -9,15 +9,10 @@ from doorstep.events.escalation.holds import HoldKind
 from doorstep.events.registry import Event
 from doorstep.kernel.decider import Routed, StreamId
 
-from escalation.domain.case.commands import (
-    OpenDispute,
-    PlaceHold,
-    RecordContactOutcome,
-    RecordPromise,
-    RecordVisitOutcome,
-    ResumeSending,
-    SuspendSending,
-)
+from escalation.domain.case.contacts import RecordContactOutcome, RecordVisitOutcome
+from escalation.domain.case.disputes import OpenDispute
+from escalation.domain.case.holds import PlaceHold, ResumeSending, SuspendSending
+from escalation.domain.case.promises import RecordPromise
 
 HOLDS: dict[str, HoldKind] = {
     "complaint": "complaint",

@@ -19,22 +19,13 @@ from escalation.backtest.differences import changes
 from escalation.backtest.in_memory import InMemoryStore
 from escalation.backtest.recorded import Assessment, RecordedEvent, Refusal
 from escalation.cli import another, history
-from escalation.domain.case.commands import (
-    AnswerDispute,
-    CloseDispute,
-    LiftHold,
-    OpenDispute,
-    PlaceHold,
-    RecordConsent,
-    RecordContactOutcome,
-    RecordFact,
-    RecordPromise,
-    RecordVisitOutcome,
-    RequestOverride,
-    ResumeSending,
-    SuspendSending,
-)
-from escalation.domain.case.state import Fact
+from escalation.domain.case.contacts import RecordContactOutcome, RecordVisitOutcome
+from escalation.domain.case.disputes import AnswerDispute, CloseDispute, OpenDispute
+from escalation.domain.case.holds import LiftHold, PlaceHold, ResumeSending, SuspendSending
+from escalation.domain.case.loans import Fact, RecordFact
+from escalation.domain.case.overrides import RequestOverride
+from escalation.domain.case.preferences import RecordConsent
+from escalation.domain.case.promises import RecordPromise
 from escalation.domain.policy import Policies, builtin
 from escalation.domain.rules import pack
 from escalation.domain.rules.pack import InvalidPolicy
@@ -110,7 +101,7 @@ def answers(made: InMemoryStore, number: int) -> None:
     """Collectors go and find somebody at home; some contacts are answered."""
     now = at(number, "23:30")
     for case_id, case in list(made.states.items()):
-        for permit in case.ledger:
+        for permit in case.contacts.ledger:
             if permit.way == "visit" and permit.open():
                 for outcome in ("noticed", "started", "completed"):
                     made.tell(case_id, RecordVisitOutcome(permit.permit_id, outcome, now, 40), now)
@@ -206,7 +197,7 @@ def test_visits_that_are_allowed_after_all_are_gained_and_nobody_is_home(tmp_pat
     replay = replayed(record, builtin())
     found = replay.differences(3)
     assert found.changed["visit-gained"] == found.after.visits > 0
-    visits = [one for case in replay.cases.values() for one in case.state.ledger if one.way == "visit"]
+    visits = [one for case in replay.cases.values() for one in case.state.contacts.ledger if one.way == "visit"]
     assert {one.outcome for one in visits} == {"failed"}
     assert all(one.went_at is not None and one.went_at - one.at >= timedelta(hours=24) for one in visits)
 

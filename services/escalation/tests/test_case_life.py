@@ -14,24 +14,13 @@ from doorstep.events.escalation.preferences import BlockRecorded, BlockRemoved, 
 from doorstep.events.escalation.promises import PromiseBroken, PromiseKept, PromisePartlyKept
 from doorstep.events.values import Money, Way
 from doorstep.kernel.decider import Refused
-from escalation.domain.case.commands import (
-    ApproveOverride,
-    Assign,
-    CloseReview,
-    LiftHold,
-    PlaceHold,
-    RecordBlock,
-    RecordConsent,
-    RecordContactOutcome,
-    RecordFact,
-    RecordPromise,
-    RejectOverride,
-    RemoveBlock,
-    RenewHold,
-    RequestOverride,
-    WithdrawConsent,
-)
-from escalation.domain.case.decider import wake_at
+from escalation.domain.case.contacts import RecordContactOutcome
+from escalation.domain.case.holds import CloseReview, LiftHold, PlaceHold, RenewHold
+from escalation.domain.case.loans import RecordFact
+from escalation.domain.case.overrides import ApproveOverride, Assign, RejectOverride, RequestOverride
+from escalation.domain.case.preferences import RecordBlock, RecordConsent, RemoveBlock, WithdrawConsent
+from escalation.domain.case.promises import RecordPromise
+from escalation.domain.decider import wake_at
 
 from tests.support.escalation import CASE, at, cured, day, overdue, paid, reversal, told, until, woken
 from tests.support.given import Given, Happened, given
@@ -45,12 +34,14 @@ def opened(**changes: Any) -> Happened:
 def sent(**changes: Any) -> Happened:
     """The SMS of day 2 is out."""
     case = opened(**changes)
-    return case.when(RecordContactOutcome(case.state.ledger[-1].permit_id, "sent", at(2, "10:20")), at(2, "10:20"))
+    return case.when(
+        RecordContactOutcome(case.state.contacts.ledger[-1].permit_id, "sent", at(2, "10:20")), at(2, "10:20")
+    )
 
 
 def given_back(case: Happened, on: Any) -> Happened:
     """The executor gives the last permit back."""
-    return case.when(RecordContactOutcome(case.state.ledger[-1].permit_id, "not-sent", on), on)
+    return case.when(RecordContactOutcome(case.state.contacts.ledger[-1].permit_id, "not-sent", on), on)
 
 
 def refused(case: Happened) -> set[str]:
@@ -97,8 +88,8 @@ def test_a_hold_that_begins_later_stops_what_is_out_when_it_begins() -> None:
     case = until(case, at(5, "09:00"))
     assert wake_at(case.state) != at(5, "09:00")
     case = until(case.when(RecordFact(overdue(9, dpd=48)), at(10)), at(11))
-    assert case.state.denial is not None
-    assert case.state.denial.refusing == ("cn/objection",)
+    assert case.state.lifecycle.denial is not None
+    assert case.state.lifecycle.denial.refusing == ("cn/objection",)
 
 
 def test_a_hold_is_renewed_for_as_long_again_and_only_when_that_is_news() -> None:
@@ -117,7 +108,7 @@ def test_a_complaint_freezes_the_case_and_asks_for_a_review_that_alone_ends_it()
         case.when(LiftHold("c1", "let us go on"), at(3))
     closed = case.when(CloseReview("c1", "rejected", "the call was within hours"), at(3))
     closed.then_types(ReviewClosed, HoldLifted)
-    assert (closed.state.reviews, closed.state.holds) == ({}, {})
+    assert (closed.state.holds.reviews, closed.state.holds.by_id) == ({}, {})
     with pytest.raises(Refused, match="no review c1"):
         closed.when(CloseReview("c1", "rejected", "again"), at(3))
 
@@ -136,7 +127,11 @@ def test_consent_to_other_hours_lets_a_message_out_at_night_where_the_pack_allow
 def refused_or_empty(case: Happened) -> set[str]:
     """The rules that refused, none where it was permitted or said before."""
     decision = getattr(case.events[-1], "decision", None)
-    return {one.rule for one in decision.verdicts if one.refuses()} if decision else set(case.state.denial.refusing)
+    return (
+        {one.rule for one in decision.verdicts if one.refuses()}
+        if decision
+        else set(case.state.lifecycle.denial.refusing)
+    )
 
 
 def test_a_consent_that_is_withdrawn_cancels_what_it_may_have_allowed() -> None:
@@ -203,14 +198,14 @@ def test_approved_it_is_decided_at_the_next_assessment_and_said_with_both_person
 
 def test_an_override_is_used_once_and_not_heard_twice() -> None:
     case = woken(asked_for().when(ApproveOverride("o1", "chen"), at(3)))
-    assert case.state.overrides == {}
+    assert case.state.overrides.waiting == {}
     case.when(RequestOverride("o1", "voice", "once more", "olga"), at(4)).then_nothing()
 
 
 def test_an_override_sets_the_strategy_aside_and_no_rule() -> None:
     case = asked_for().when(PlaceHold("h1", "dispute"), at(3)).when(ApproveOverride("o1", "chen"), at(3))
     woken(case).then_types(ContactDenied)
-    assert case.state.overrides.keys() == {"o1"}
+    assert case.state.overrides.waiting.keys() == {"o1"}
 
 
 def test_an_override_can_be_rejected_and_one_that_is_not_there_cannot() -> None:
@@ -230,7 +225,7 @@ def test_a_case_is_assigned_to_an_agency_and_its_permits_say_so() -> None:
     permit = woken(case).events[-1]
     assert isinstance(permit, ContactPermitted)
     assert permit.agency == "harbour"
-    assert case.when(Assign(None, "back in house"), at(3)).state.agency is None
+    assert case.when(Assign(None, "back in house"), at(3)).state.overrides.agency is None
 
 
 # -- promises
@@ -239,7 +234,9 @@ def test_a_case_is_assigned_to_an_agency_and_its_permits_say_so() -> None:
 def promised(amount: str, **changes: Any) -> Given:
     """6,000 is owed; by day 5 the borrower will pay `amount`."""
     case = opened(**changes)
-    case = case.when(RecordContactOutcome(case.state.ledger[-1].permit_id, "answered", at(2, "12:00")), at(2, "12:00"))
+    case = case.when(
+        RecordContactOutcome(case.state.contacts.ledger[-1].permit_id, "answered", at(2, "12:00")), at(2, "12:00")
+    )
     return case.when(RecordPromise("p1", day(5), Decimal(amount)), at(2, "12:00"))
 
 
@@ -251,13 +248,13 @@ def judged(case: Given, left: str) -> Happened:
 def test_a_promise_of_a_part_is_kept_when_that_part_came_in() -> None:
     kept = judged(promised("1000").when(RecordFact(paid(4, amount="1000")), at(4)), "5000")
     assert isinstance(kept.events[0], PromiseKept)
-    assert (kept.state.kept, kept.state.broken) == (1, 0)
+    assert (kept.state.promises.kept, kept.state.promises.broken) == (1, 0)
 
 
 def test_less_than_promised_keeps_it_partly() -> None:
     partly = judged(promised("1000").when(RecordFact(paid(4, amount="400")), at(4)), "5600")
     assert partly.events[0] == PromisePartlyKept(promise_id="p1", paid=Money(Decimal(400), "CNY"))
-    assert (partly.state.partly_kept, partly.state.broken) == (1, 0)
+    assert (partly.state.promises.partly_kept, partly.state.promises.broken) == (1, 0)
 
 
 def test_where_the_bank_tells_of_no_payments_its_books_tell() -> None:
@@ -282,9 +279,9 @@ def test_a_payment_that_was_taken_back_keeps_no_promise() -> None:
 
 def test_a_reversal_ends_the_waiting_for_a_snapshot_and_says_what_changed() -> None:
     case = sent().when(RecordFact(paid(2, fact_id="pay")), at(2, "11:00"))
-    assert case.state.payment_pending()
+    assert case.state.loans.payment_pending()
     case = case.when(RecordFact(reversal(4, "pay")), at(4)).then_types(PaymentReversalRecorded, CaseReevaluated)
-    assert not case.state.payment_pending()
+    assert not case.state.loans.payment_pending()
     said = case.events[-1]
     assert isinstance(said, CaseReevaluated)
     assert (said.cause, said.effective) == ("reversal", day(2))
@@ -299,13 +296,13 @@ def test_a_payment_and_its_reversal_end_alike_whichever_comes_first(first: str) 
     case: Given = sent()
     for fact in facts if first == "payment" else reversed(facts):
         case = case.when(fact, at(2, "11:00"))
-    assert not case.state.payment_pending()
+    assert not case.state.loans.payment_pending()
 
 
 def test_after_a_reversal_the_case_opens_again_and_says_why() -> None:
     case = woken(sent().when(RecordFact(paid(2, fact_id="pay")), at(3)).when(RecordFact(cured(2)), at(3)))
     case = woken(case.when(RecordFact(reversal(4, "pay")), at(5)))
-    assert not case.state.open
+    assert not case.state.lifecycle.open
     opened_again = woken(case.when(RecordFact(overdue(5)), at(6))).events[0]
     assert opened_again == CaseOpened(episode=2, business_date=day(5), after_reversal=True)
     assert opened().events[0] == CaseOpened(episode=1, business_date=day(1))
@@ -321,8 +318,8 @@ def abroad(region: str, zone: str, clock: str) -> Happened:
 
 def delivered(case: Happened) -> Happened:
     """The last permit is out and arrived."""
-    due = case.state.ledger[-1].at
-    permit_id = case.state.ledger[-1].permit_id
+    due = case.state.contacts.ledger[-1].at
+    permit_id = case.state.contacts.ledger[-1].permit_id
     return case.when(RecordContactOutcome(permit_id, "sent", due), due).when(
         RecordContactOutcome(permit_id, "delivered", due), due
     )
@@ -330,7 +327,7 @@ def delivered(case: Happened) -> Happened:
 
 def purposes(case: Given) -> list[str | None]:
     """What was permitted, in order."""
-    return [permit.purpose for permit in case.state.ledger]
+    return [permit.purpose for permit in case.state.contacts.ledger]
 
 
 def test_in_korea_a_second_debt_gets_a_notice_of_its_own_before_any_other_contact() -> None:
@@ -341,7 +338,7 @@ def test_in_korea_a_second_debt_gets_a_notice_of_its_own_before_any_other_contac
     second = overdue(12, loan="L2", dpd=3, region="KR-11", time_zone="Asia/Seoul")
     case = until(case.when(RecordFact(second), at(13, "09:00")), at(20))
     assert purposes(case)[2:3] == ["collection-notice"]
-    assert case.state.ledger[2].loans == ("L1", "L2")
+    assert case.state.contacts.ledger[2].loans == ("L1", "L2")
 
 
 def test_in_the_united_states_a_debt_first_contacted_later_gets_its_own_validation() -> None:
@@ -354,13 +351,15 @@ def test_in_the_united_states_a_debt_first_contacted_later_gets_its_own_validati
 
 def test_a_notice_that_failed_is_given_again() -> None:
     case = abroad("KR-11", "Asia/Seoul", "12:00")
-    case = case.when(RecordContactOutcome(case.state.ledger[-1].permit_id, "failed", at(2, "13:00")), at(2, "13:00"))
+    case = case.when(
+        RecordContactOutcome(case.state.contacts.ledger[-1].permit_id, "failed", at(2, "13:00")), at(2, "13:00")
+    )
     assert purposes(until(case, at(4)))[:2] == ["collection-notice", "collection-notice"]
 
 
 def test_a_notice_the_borrower_is_owed_waits_for_no_promise() -> None:
     case = abroad("US-NY", "America/New_York", "23:00")
-    answered = RecordContactOutcome(case.state.ledger[-1].permit_id, "answered", at(2, "23:30"))
+    answered = RecordContactOutcome(case.state.contacts.ledger[-1].permit_id, "answered", at(2, "23:30"))
     promised = case.when(answered, at(2, "23:30")).when(RecordPromise("p1", day(12), None), at(2, "23:30"))
     assert purposes(until(promised, at(7))) == ["reminder", "validation-notice"]
 
@@ -385,4 +384,4 @@ def test_a_notice_the_borrower_is_owed_waits_for_no_promise() -> None:
 def test_nowhere_do_the_rules_make_a_warranted_visit_impossible(region: str, zone: str, currency: str) -> None:
     """Nobody answers, much is owed: after the milder means a visit with its notice is allowed."""
     case = told(overdue(1, dpd=90, amount="90000000", currency=currency, region=region, time_zone=zone), now=at(2))
-    assert "visit" in [permit.way for permit in until(case, at(60)).state.ledger]
+    assert "visit" in [permit.way for permit in until(case, at(60)).state.contacts.ledger]

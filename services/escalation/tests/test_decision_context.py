@@ -25,10 +25,11 @@ from doorstep.kernel.runtime import Running
 from doorstep.messaging.gateway import FileGateway
 from escalation.domain import tenant
 from escalation.domain.assessment.decision_context import DecisionContexts, InContext, PointCounter, TenantCounter
-from escalation.domain.case.commands import LiftHold, RecordContactOutcome, RecordFact
-from escalation.domain.case.state import Case
+from escalation.domain.case.case import Case
+from escalation.domain.case.contacts import LedgerEntry, RecordContactOutcome
+from escalation.domain.case.holds import LiftHold
+from escalation.domain.case.loans import RecordFact
 from escalation.domain.policy import Policies
-from escalation.domain.rules.request import LedgerEntry
 from escalation.main import service
 from escalation.react import case_stream
 from sqlalchemy import text
@@ -67,8 +68,8 @@ def tallied(name: str, *events: Any, stream: StreamId = CASE_1) -> Any:
 
 def test_only_an_assessment_reads_tallies_and_only_those_it_can_name() -> None:
     known = told(overdue(1), now=at(2)).state
-    assert COUNSEL.reads(CASE_1, known, Wake(at(2))) == ["reins/acme", "number/acme/phone", "address/acme/address"]
-    assert COUNSEL.reads(CASE_1, Case(), Wake(at(2))) == ["reins/acme"]
+    assert COUNSEL.reads(CASE_1, known, Wake(at(2))) == ["tenant/acme", "number/acme/phone", "address/acme/address"]
+    assert COUNSEL.reads(CASE_1, Case(), Wake(at(2))) == ["tenant/acme"]
     assert COUNSEL.reads(CASE_1, known, RecordFact(overdue(2))) == ()
     assert COUNSEL.reads(TENANT, None, Wake(at(2))) == ()
 
@@ -83,10 +84,10 @@ def test_every_command_of_a_case_comes_with_the_tenant_s_policy_and_a_tenant_s_a
 
 def test_a_permitted_contact_is_counted_at_its_number_its_address_and_as_a_first_one() -> None:
     event = permitted()
-    assert COUNSEL.counts(CASE_1, event) == ["reins/acme", "number/acme/phone", "address/acme/address"]
+    assert COUNSEL.counts(CASE_1, event) == ["tenant/acme", "number/acme/phone", "address/acme/address"]
     reach = tallied("number/acme/phone", event).reached[event.permit_id]
     assert (reach.way, reach.at, reach.outcome) == ("sms", at(2, "10:15"), "open")
-    assert tallied("reins/acme", event).firsts == {event.permit_id: at(2, "10:15")}
+    assert tallied("tenant/acme", event).firsts == {event.permit_id: at(2, "10:15")}
 
 
 def test_one_that_was_sent_counts_from_when_it_was_and_an_answer_is_remembered() -> None:
@@ -104,7 +105,7 @@ def test_outcomes_in_any_order_end_alike() -> None:
 
 def test_one_that_was_given_back_counts_nowhere() -> None:
     assert tallied("number/acme/phone", permitted(), outcome("not-sent")) == PointCounter()
-    assert tallied("reins/acme", permitted(), outcome("not-sent")) == TenantCounter()
+    assert tallied("tenant/acme", permitted(), outcome("not-sent")) == TenantCounter()
 
 
 def test_the_notice_of_a_visit_counts_as_a_message() -> None:
@@ -119,7 +120,7 @@ def permitted_visit() -> VisitPermitted:
     from tests.support.escalation import until
 
     case = until(told(overdue(1, dpd=90), now=at(2)), at(40))
-    found = [permit for permit in case.state.ledger if permit.way == "visit"]
+    found = [permit for permit in case.state.contacts.ledger if permit.way == "visit"]
     assert found
     decision: Any = permitted().decision
     return VisitPermitted(
@@ -131,7 +132,7 @@ def permitted_visit() -> VisitPermitted:
 
 def test_a_tenant_s_reins_are_what_it_set_last() -> None:
     reins = tallied(
-        "reins/acme",
+        "tenant/acme",
         ShadowSet(on=True, reason="trial"),
         RampSet(first_contacts_a_day=9, reason="slowly"),
         SendingStopped(way="sms", reason="wrong text"),
@@ -262,7 +263,7 @@ async def test_a_permit_that_was_not_used_is_another_s(office: Office, once_a_da
         await borrowers(running, 2)
         await run_timers(running)
         stream = await permitted_stream(running)
-        permit = (await running.state(stream)).ledger[-1]
+        permit = (await running.state(stream)).contacts.ledger[-1]
         given_back = RecordContactOutcome(permit.permit_id, "not-sent", datetime.now(UTC))
         await running.execute(Routed(stream, given_back))
         tally = await tally_of(running, "number/acme/phone")
@@ -287,10 +288,10 @@ async def test_tallies_are_folded_again_from_all_events_when_their_code_has_chan
     async with office() as running:
         await borrowers(running, 3)
         await run_timers(running)
-        before = await tally_of(running, "number/acme/phone"), await tally_of(running, "reins/acme")
+        before = await tally_of(running, "number/acme/phone"), await tally_of(running, "tenant/acme")
         async with running.engine.begin() as connection:
             await connection.execute(text("update tally set state = '{\"type\":\"place\"}' where name <> ''"))
             await connection.execute(text("update tally set state = 'older' where name = ''"))
     async with office() as again:
         assert len(before[0].reached) == 3
-        assert (await tally_of(again, "number/acme/phone"), await tally_of(again, "reins/acme")) == before
+        assert (await tally_of(again, "number/acme/phone"), await tally_of(again, "tenant/acme")) == before

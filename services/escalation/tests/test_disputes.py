@@ -28,18 +28,11 @@ from doorstep.kernel.decider import Refused, Routed
 from doorstep.kernel.http import build
 from doorstep.kernel.runtime import Running
 from escalation.backtest.recorded import command as command_of
-from escalation.domain.case.commands import (
-    AnswerDispute,
-    AttachToDispute,
-    CloseDispute,
-    LiftHold,
-    OpenDispute,
-    PlaceHold,
-    RecordContactOutcome,
-    RecordFact,
-    RenewHold,
-)
-from escalation.domain.case.decider import wake_at
+from escalation.domain.case.contacts import RecordContactOutcome
+from escalation.domain.case.disputes import AnswerDispute, AttachToDispute, CloseDispute, OpenDispute
+from escalation.domain.case.holds import LiftHold, PlaceHold, RenewHold
+from escalation.domain.case.loans import RecordFact
+from escalation.domain.decider import wake_at
 from escalation.domain.policy import Policy, TenantTerms
 from escalation.react import case_stream
 from sqlalchemy import text
@@ -79,7 +72,7 @@ def answered() -> Happened:
 
 def given_back(case: Happened) -> Happened:
     """The executor has not sent what was cancelled."""
-    return case.when(RecordContactOutcome(case.state.ledger[-1].permit_id, "not-sent", NOON), NOON)
+    return case.when(RecordContactOutcome(case.state.contacts.ledger[-1].permit_id, "not-sent", NOON), NOON)
 
 
 def said(case: Given, end: datetime) -> list[DisputeOverdue]:
@@ -146,9 +139,9 @@ def test_while_it_is_open_nothing_is_permitted_however_long_that_is() -> None:
     case: Given = given_back(disputed())
     for number in range(3, 120, 9):
         case = until(case.when(RecordFact(overdue(number, dpd=8 + number)), at(number)), at(number + 8))
-    assert [permit.at for permit in case.state.ledger if permit.counts()] == []
-    assert case.state.denial is not None
-    assert case.state.denial.refusing == ("no-dispute-open", "cn/objection")
+    assert [permit.at for permit in case.state.contacts.ledger if permit.counts()] == []
+    assert case.state.lifecycle.denial is not None
+    assert case.state.lifecycle.denial.refusing == ("no-dispute-open", "cn/objection")
 
 
 def test_no_pack_thaws_it() -> None:
@@ -174,7 +167,7 @@ def test_its_hold_can_be_neither_lifted_nor_given_a_length() -> None:
 
 def test_a_cure_does_not_end_it() -> None:
     case = woken(disputed().when(RecordFact(cured(2)), at(3)))
-    assert not case.state.open
+    assert not case.state.lifecycle.open
     assert [one.deadline for one in said(case, at(99))] == ["answer", "close"]
 
 
@@ -248,7 +241,7 @@ def test_whoever_is_late_before_the_timer_comes_is_late_all_the_same() -> None:
 
 def test_closing_says_what_came_of_it_and_lifts_the_hold() -> None:
     case = answered().when(CLOSE, at(6)).then_types(DisputeClosed, HoldLifted)
-    assert (case.state.holds, case.state.open_disputes()) == ({}, {})
+    assert (case.state.holds.by_id, case.state.disputes.open()) == ({}, {})
     case.when(CLOSE, at(7)).then_nothing()
     assert woken(given_back(case)).then_types(ContactPermitted)
 

@@ -21,17 +21,11 @@ from doorstep.events.escalation.promises import PromiseBroken, PromiseKept, Prom
 from doorstep.events.kernel import SendingResumed, SendingSuspended
 from doorstep.events.values import Money
 from doorstep.kernel.decider import Refused, Wake
-from escalation.domain.case.commands import (
-    LiftHold,
-    PlaceHold,
-    RecordContactOutcome,
-    RecordFact,
-    RecordPromise,
-    RecordVisitOutcome,
-    ResumeSending,
-    SuspendSending,
-)
-from escalation.domain.case.decider import wake_at
+from escalation.domain.case.contacts import RecordContactOutcome, RecordVisitOutcome
+from escalation.domain.case.holds import LiftHold, PlaceHold, ResumeSending, SuspendSending
+from escalation.domain.case.loans import RecordFact
+from escalation.domain.case.promises import RecordPromise
+from escalation.domain.decider import wake_at
 
 from tests.support.escalation import CASE, at, cured, day, overdue, paid, told, until, woken
 from tests.support.given import Given, Happened
@@ -59,7 +53,7 @@ def permit_id(case: Given) -> str:
 
 def last_permit(case: Given) -> Any:
     """The last line of the ledger that is no notice of a visit."""
-    return [permit for permit in case.state.ledger if not permit.permit_id.endswith("/notice")][-1]
+    return [permit for permit in case.state.contacts.ledger if not permit.permit_id.endswith("/notice")][-1]
 
 
 def contact(case: Given, outcome: Any) -> RecordContactOutcome:
@@ -103,21 +97,21 @@ def test_another_source_may_use_the_same_id() -> None:
 def test_a_late_fact_is_kept_and_does_not_change_the_loan() -> None:
     case = told(cured(5), now=at(6)).when(RecordFact(overdue(3)), at(6))
     assert case.event.late
-    assert not case.state.overdue()
+    assert not case.state.loans.overdue()
 
 
 def test_a_late_fact_may_still_be_the_latest_that_tells_of_the_borrower() -> None:
     facts: list[Any] = [overdue(3, time_zone="Asia/Urumqi"), cured(5), overdue(2, loan="L2")]
     forth, back = told(*facts, now=at(6)), told(*reversed(facts), now=at(6))
-    assert forth.state.time_zone == back.state.time_zone == "Asia/Urumqi"
-    assert forth.state.personal == back.state.personal
+    assert forth.state.borrower.time_zone == back.state.borrower.time_zone == "Asia/Urumqi"
+    assert forth.state.borrower.personal == back.state.borrower.personal
 
 
 def test_of_one_business_date_what_the_bank_said_last_holds() -> None:
     wrong = overdue(5, fact_id="z", amount="9000", said_at=at(6, "08:00"))
     right = overdue(5, fact_id="a", amount="90", said_at=at(6, "09:00"))
     for facts in ([wrong, right], [right, wrong]):
-        assert told(*facts, now=at(6)).state.amount() == Money(Decimal(90), "CNY")
+        assert told(*facts, now=at(6)).state.loans.amount() == Money(Decimal(90), "CNY")
 
 
 def test_an_overdue_loan_opens_the_case_and_permits_a_contact() -> None:
@@ -178,12 +172,16 @@ def test_a_case_opens_again_as_the_next_episode_and_its_ledger_goes_on() -> None
     case = opened()
     case = woken(case.when(contact(case, "sent"), at(2, "11:00")).when(RecordFact(cured(2)), at(3)))
     case = woken(case.when(RecordFact(overdue(3)), at(4))).then_types(CaseOpened, CaseAssessed)
-    assert (case.state.episode, case.state.unanswered(), len(case.state.ledger)) == (2, 0, 1)
+    assert (case.state.lifecycle.episode, case.state.contacts.unanswered(), len(case.state.contacts.ledger)) == (
+        2,
+        0,
+        1,
+    )
 
 
 def test_a_cure_and_a_relapse_between_two_assessments_are_no_new_episode() -> None:
     case = opened().when(RecordFact(cured(2)), at(4, "09:00")).when(RecordFact(overdue(3)), at(4, "09:01"))
-    assert woken(case).state.episode == 1
+    assert woken(case).state.lifecycle.episode == 1
 
 
 def test_a_payment_cancels_and_no_contact_is_permitted_until_the_next_snapshot() -> None:
@@ -201,12 +199,12 @@ def test_a_repeated_payment_is_ignored_and_another_one_cancels_no_second_time() 
 
 def test_a_payment_that_the_snapshot_has_taken_in_changes_nothing() -> None:
     case = opened().when(RecordFact(paid(1)), at(2, "11:00")).then_types(PaymentRecorded)
-    assert not case.state.payment_pending()
+    assert not case.state.loans.payment_pending()
 
 
 def test_a_payment_on_a_loan_that_is_not_overdue_does_not_stop_the_others_for_ever() -> None:
     case = opened().when(RecordFact(paid(2, loan="healthy")), at(2, "11:00")).then_types(PaymentRecorded)
-    assert not case.state.payment_pending()
+    assert not case.state.loans.payment_pending()
 
 
 def test_a_payment_that_comes_before_its_loan_counts() -> None:
@@ -253,31 +251,31 @@ def test_a_receipt_that_overtakes_the_sending_counts_as_unanswered_too() -> None
         case: Given = opened()
         for outcome in outcomes:
             case = case.when(contact(case, outcome), at(2, "11:00"))
-        assert case.state.unanswered() == 1
+        assert case.state.contacts.unanswered() == 1
 
 
 def test_a_contact_the_provider_refused_reached_nobody_and_keeps_its_place_in_the_ledger() -> None:
     case = opened()
     case = case.when(contact(case, "failed"), at(2, "11:00"))
-    assert (case.state.unanswered(), len(case.state.ledger)) == (0, 1)
+    assert (case.state.contacts.unanswered(), len(case.state.contacts.ledger)) == (0, 1)
 
 
 def test_an_answer_ends_the_count_and_a_later_sending_of_what_was_out_does_not_start_it() -> None:
     case = opened()
     case = case.when(contact(case, "answered"), at(2, "11:00")).when(contact(case, "sent"), at(2, "11:01"))
-    assert (case.state.unanswered(), case.state.answers) == (0, 1)
+    assert (case.state.contacts.unanswered(), case.state.contacts.answers) == (0, 1)
 
 
 def test_only_not_sent_gives_the_permit_back_and_the_step_is_done_again() -> None:
     case = opened()
     case = case.when(contact(case, "not-sent"), at(2, "12:00"))
-    assert [permit.counts() for permit in case.state.ledger] == [False]
+    assert [permit.counts() for permit in case.state.contacts.ledger] == [False]
     woken(case).then_types(ContactPermitted)
 
 
 def test_an_expired_permit_that_nobody_accounts_for_stays_in_the_ledger() -> None:
     case = until_open(opened(), 30)
-    assert len(case.state.ledger) == 1
+    assert len(case.state.contacts.ledger) == 1
     assert refused(case) == {"one-permit-at-a-time"}
 
 
@@ -290,7 +288,7 @@ def until_open(case: Happened, on: int) -> Happened:
 
 def test_an_outcome_after_the_cancellation_is_recorded_too() -> None:
     case = opened().when(RecordFact(cured(2)), at(3))
-    assert case.state.ledger[-1].cancelled
+    assert case.state.contacts.ledger[-1].cancelled
     case.when(contact(case, "sent"), at(3)).then_types(ContactOutcomeRecorded)
 
 
@@ -298,7 +296,7 @@ def test_an_outcome_after_the_cancellation_is_recorded_too() -> None:
 
 
 def test_a_visit_is_permitted_when_three_contacts_went_unanswered() -> None:
-    assert before_visit().state.unanswered() == 3
+    assert before_visit().state.contacts.unanswered() == 3
     permit = visiting().then_types(VisitPermitted).event
     assert (permit.minimum_staff, permit.notice_hours, permit.loan_ids) == (2, 24, ("L1",))
 
@@ -307,8 +305,11 @@ def test_a_visit_s_own_notice_counts_for_its_caps() -> None:
     """Three contacts in seven days: with two behind it, notice and visit would make four."""
     case = before_visit()
     week = [at(15), at(16)]
-    lines = [msgspec.structs.replace(case.state.ledger[-1], permit_id=f"p{n}", at=on) for n, on in enumerate(week)]
-    crowded = msgspec.structs.replace(case.state, ledger=(*case.state.ledger[:-1], *lines))
+    lines = [
+        msgspec.structs.replace(case.state.contacts.ledger[-1], permit_id=f"p{n}", at=on) for n, on in enumerate(week)
+    ]
+    contacts = msgspec.structs.replace(case.state.contacts, ledger=(*case.state.contacts.ledger[:-1], *lines))
+    crowded = msgspec.structs.replace(case.state, contacts=contacts)
     denied = woken(Given(CASE, crowded).when(RecordFact(overdue(17, dpd=86)), at(18))).then_types(VisitDenied)
     assert refused(denied) == {"contacts-a-week"}
 
@@ -321,13 +322,13 @@ def test_a_visit_is_noticed_started_and_ended(ending: str) -> None:
         happened.when(visit(case, outcome), at(20)).then_nothing()
         case = happened
     assert not last_permit(case).open()
-    assert (case.state.last_visit, wake_at(case.state)) == (at(20), at(20, "10:15"))
+    assert (case.state.contacts.last_visit, wake_at(case.state)) == (at(20), at(20, "10:15"))
 
 
 def test_after_an_ending_nothing_more_is_heard_of_a_visit() -> None:
     case = visiting()
     case = case.when(visit(case, "completed", willingness=80), at(20))
-    assert (case.state.attitude, case.state.unanswered()) == (80, 0)
+    assert (case.state.contacts.attitude, case.state.contacts.unanswered()) == (80, 0)
     case.when(visit(case, "failed"), at(20)).then_nothing()
     case.when(visit(case, "not-made"), at(20)).then_nothing()
 
@@ -345,8 +346,8 @@ def test_after_a_visit_the_borrower_is_left_alone_for_a_while() -> None:
 def test_the_next_visit_waits_thirty_one_days() -> None:
     case: Given = visiting()
     case = until(case.when(visit(case, "failed"), at(20)), at(50))
-    assert case.state.unanswered() >= 3
-    assert [permit.kind for permit in case.state.ledger].count("visit") == 1
+    assert case.state.contacts.unanswered() >= 3
+    assert [permit.kind for permit in case.state.contacts.ledger].count("visit") == 1
     assert woken(until(case, at(51)).when(RecordFact(overdue(50, dpd=119)), at(51))).then_types(VisitPermitted)
 
 
@@ -354,14 +355,14 @@ def test_a_visit_not_made_is_given_back_and_not_permitted_again_at_once() -> Non
     case = visiting()
     case = woken(case.when(visit(case, "not-made"), at(20)))
     assert not isinstance(case.event, VisitPermitted)
-    assert case.state.last_visit is None
-    kinds = [permit.kind for permit in until(case, at(31)).state.ledger if permit.counts()]
+    assert case.state.contacts.last_visit is None
+    kinds = [permit.kind for permit in until(case, at(31)).state.contacts.ledger if permit.counts()]
     assert kinds.count("visit") == 1
 
 
 def test_while_a_visit_is_out_no_contact_is_permitted() -> None:
     case = until(visiting(), at(31))
-    assert case.state.ledger[-1].kind == "visit"
+    assert case.state.contacts.ledger[-1].kind == "visit"
 
 
 def test_a_started_visit_is_not_cancelled_any_more() -> None:
@@ -424,14 +425,14 @@ def test_while_it_runs_no_contact_is_permitted() -> None:
 def test_a_promise_is_kept_when_the_case_is_cured_while_it_runs() -> None:
     case = woken(promised().when(RecordFact(cured(5)), at(6)))
     case.then_types(CaseCured, PromiseKept, CaseAssessed)
-    assert (case.state.promises, wake_at(case.state), case.state.kept) == ({}, None, 1)
+    assert (case.state.promises.running, wake_at(case.state), case.state.promises.kept) == ({}, None, 1)
 
 
 def test_a_promise_is_broken_after_its_grace_and_the_borrower_is_told_once() -> None:
     case = until(promised().when(RecordFact(overdue(6)), at(7, "06:00")), at(7, "07:00"))
     broken = woken(case).then_types(PromiseBroken, ContactPermitted)
     assert last(broken).purpose == "promise-broken"
-    assert (broken.state.promise_broken, broken.state.broken) == (False, 1)
+    assert (broken.state.promises.broken_unsaid, broken.state.promises.broken) == (False, 1)
 
 
 def test_the_word_about_a_broken_promise_that_was_not_sent_is_still_to_be_said() -> None:
@@ -442,22 +443,22 @@ def test_the_word_about_a_broken_promise_that_was_not_sent_is_still_to_be_said()
 
 def test_a_promise_is_not_broken_before_the_bank_has_told_of_its_day() -> None:
     case = until(promised(), at(9))
-    assert case.state.promises.keys() == {"p1"}
+    assert case.state.promises.running.keys() == {"p1"}
     woken(case.when(RecordFact(overdue(6)), at(10))).then_types(PromiseBroken, ContactPermitted)
 
 
 def test_a_promise_is_not_broken_while_a_payment_waits_for_the_snapshot() -> None:
     case: Given = promised().when(RecordFact(overdue(6)), at(7, "06:00")).when(RecordFact(paid(7)), at(7, "07:00"))
     case = until(case, at(9))
-    assert case.state.promises.keys() == {"p1"}
+    assert case.state.promises.running.keys() == {"p1"}
     woken(case.when(RecordFact(cured(9)), at(10))).then_types(CaseCured, PromiseKept, CaseAssessed)
 
 
 def test_each_promise_is_judged_by_itself_and_the_last_one_protects() -> None:
     case: Given = promised().when(RecordPromise("p2", day(9), None), at(3)).when(RecordFact(overdue(6)), at(7, "06:00"))
     case = until(case, at(7, "09:00"))
-    assert (case.state.broken, case.state.promises.keys()) == (1, {"p2"})
-    assert case.state.denial.refusing == ("no-promise-running",)
+    assert (case.state.promises.broken, case.state.promises.running.keys()) == (1, {"p2"})
+    assert case.state.lifecycle.denial.refusing == ("no-promise-running",)
 
 
 def test_a_promise_cured_before_the_case_was_even_opened_leaves_no_timer_behind() -> None:
@@ -510,7 +511,7 @@ def test_a_hardship_ends_by_itself_after_thirty_days() -> None:
 def test_of_two_holds_the_other_one_goes_on() -> None:
     case = held().when(PlaceHold("h2", "complaint"), at(3)).when(LiftHold("h1", "settled"), at(3))
     woken(case)
-    assert case.state.holds.keys() == {"h2"}
+    assert case.state.holds.by_id.keys() == {"h2"}
 
 
 # -- parked messages
@@ -573,13 +574,13 @@ def test_before_the_next_step_is_due_a_look_changes_nothing() -> None:
 
 def test_the_days_past_due_grow_with_the_bank_s_dates_not_with_the_clock() -> None:
     case = opened(dpd=30)
-    assert (case.state.dpd(), until(case, at(20)).state.dpd()) == (30, 30)
-    assert case.when(RecordFact(overdue(2, dpd=31)), at(3)).state.dpd() == 31
+    assert (case.state.loans.dpd(), until(case, at(20)).state.loans.dpd()) == (30, 30)
+    assert case.when(RecordFact(overdue(2, dpd=31)), at(3)).state.loans.dpd() == 31
 
 
 def test_the_ledger_forgets_after_sixty_days() -> None:
     case = until(told(overdue(1), now=at(2)), at(200))
-    assert all(permit.at > at(200) - timedelta(days=70) for permit in case.state.ledger)
+    assert all(permit.at > at(200) - timedelta(days=70) for permit in case.state.contacts.ledger)
 
 
 def test_a_stored_case_decides_as_a_fresh_one() -> None:

@@ -19,7 +19,7 @@ from doorstep.kernel.decider import Routed
 from doorstep.kernel.runtime import Running
 from escalation.backtest.in_memory import InMemoryStore
 from escalation.cli import commands
-from escalation.domain.case.commands import RecordFact
+from escalation.domain.case.loans import RecordFact
 from escalation.domain.explanation import phrases
 from escalation.domain.explanation.explain import explain
 from escalation.domain.policy import builtin

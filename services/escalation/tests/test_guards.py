@@ -9,7 +9,9 @@ from doorstep.events.escalation.permits import ContactDenied, ContactPermitted
 from doorstep.events.values import ContactPoint, Way
 from doorstep.messaging.channels import CHANNELS
 from escalation.domain.assessment.decision_context import TenantCounter
-from escalation.domain.case.commands import ApproveOverride, RecordContactOutcome, RecordFact, RequestOverride
+from escalation.domain.case.contacts import RecordContactOutcome
+from escalation.domain.case.loans import RecordFact
+from escalation.domain.case.overrides import ApproveOverride, RequestOverride
 
 from tests.support.escalation import AS_IT_COMES, advised_by, at, overdue, told, woken
 from tests.support.given import Happened
@@ -29,12 +31,12 @@ def refused(case: Happened) -> set[str]:
 def test_in_shadow_mode_everything_is_decided_and_nothing_permitted() -> None:
     case = under(TenantCounter(shadow=True)).then_types(CaseOpened, ContactDenied)
     assert refused(case) == {"shadow-mode"}
-    assert case.state.ledger == ()
+    assert case.state.contacts.ledger == ()
 
 
 def test_in_shadow_mode_the_strategy_keeps_its_pace_and_each_look_is_a_denial_of_its_own() -> None:
     case = under(TenantCounter(shadow=True))
-    assert case.state.assess_at == at(9, "10:15")
+    assert case.state.lifecycle.assess_at == at(9, "10:15")
     woken(case.when(RecordFact(overdue(8)), at(9))).then_types(ContactDenied)
 
 
@@ -52,7 +54,7 @@ def test_the_last_first_contact_of_a_day_and_the_first_too_many() -> None:
     under(TenantCounter(ramp=3, firsts=firsts(2))).then_types(CaseOpened, ContactPermitted)
     case = under(TenantCounter(ramp=3, firsts=firsts(3)))
     assert refused(case) == {"ramp-limit"}
-    assert case.state.assess_at == at(3, "08:00"), "tomorrow, when the hours allow it"
+    assert case.state.lifecycle.assess_at == at(3, "08:00"), "tomorrow, when the hours allow it"
 
 
 def test_yesterday_s_first_contacts_do_not_count() -> None:
@@ -62,7 +64,9 @@ def test_yesterday_s_first_contacts_do_not_count() -> None:
 def test_a_ramp_of_none_sends_nothing_new_and_lets_old_cases_go_on() -> None:
     assert refused(under(TenantCounter(ramp=0))) == {"ramp-limit"}
     case = under(TenantCounter())
-    case = case.when(RecordContactOutcome(case.state.ledger[-1].permit_id, "sent", at(2, "10:15")), at(2, "10:15"))
+    case = case.when(
+        RecordContactOutcome(case.state.contacts.ledger[-1].permit_id, "sent", at(2, "10:15")), at(2, "10:15")
+    )
     later = told_again(case, TenantCounter(ramp=0)).when(RecordFact(overdue(8)), at(9, "10:10"))
     woken(later).then_types(ContactPermitted)
 

@@ -13,7 +13,7 @@ from doorstep.kernel.decider import Routed
 from doorstep.kernel.runtime import Running
 from doorstep.kernel.service import Translated, Unreadable
 from doorstep.messaging.channels import e164
-from escalation.domain.case.state import Fact
+from escalation.domain.case.loans import Fact
 from escalation.intake import translate
 from sqlalchemy import text
 

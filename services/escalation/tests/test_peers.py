@@ -8,9 +8,9 @@ from doorstep.events.escalation.loans import PaymentRecorded
 from doorstep.events.escalation.permits import ContactPermitted
 from doorstep.events.values import Money
 from doorstep.kernel.decider import Wake
-from escalation.domain.case.commands import RecordContactOutcome, RecordFact
-from escalation.domain.case.decider import wake_at
-from escalation.domain.case.state import Fact
+from escalation.domain.case.contacts import RecordContactOutcome
+from escalation.domain.case.loans import Fact, RecordFact
+from escalation.domain.decider import wake_at
 
 from tests.support.escalation import at, cured, day, overdue, paid, told, until, woken
 from tests.support.given import Given
@@ -21,7 +21,7 @@ def steps(case: Given, end: int) -> list[str]:
     taken = []
     while (due := wake_at(case.state)) is not None and due <= at(end):
         case = woken(case)
-        permit = case.state.ledger[-1] if case.state.ledger else None
+        permit = case.state.contacts.ledger[-1] if case.state.contacts.ledger else None
         if permit is not None and permit.open() and permit.way != "visit":
             taken.append(case.events[-1].decision.step)  # type: ignore[attr-defined]
             case = case.when(RecordContactOutcome(permit.permit_id, "sent", due), due)
@@ -34,10 +34,10 @@ def test_kill_bill_2297_after_a_partial_payment_no_stage_is_skipped() -> None:
     late = told(overdue(1, dpd=65, amount="4000"), now=at(2))
     assert steps(late, 9)[:2] == ["early-sms", "middle-call"]
     case = until(late, at(30))
-    assert case.state.stage == 3
+    assert case.state.contacts.stage == 3
     partly_paid = case.when(RecordFact(paid(29)), at(30)).when(RecordFact(overdue(30, dpd=20, amount="3000")), at(31))
     case = until(partly_paid, at(32))
-    assert case.state.stage == 1
+    assert case.state.contacts.stage == 1
     again = case.when(RecordFact(overdue(40, dpd=75, amount="3000")), at(41))
     assert steps(again, 60)[0] == "middle-call"
 
@@ -79,7 +79,7 @@ def test_lending_1425_what_was_decided_then_still_shows_the_figures_of_then() ->
     then = woken(told(overdue(1, amount="6000"), now=at(2)))
     permit = then.events[-1]
     now = until(then.when(RecordFact(paid(3)), at(3)).when(RecordFact(overdue(3, amount="10")), at(4)), at(12))
-    assert now.state.amount() == Money(Decimal(10), "CNY")
+    assert now.state.loans.amount() == Money(Decimal(10), "CNY")
     assert isinstance(permit, ContactPermitted)
     assert permit.decision.inputs.amount_overdue == Money(Decimal(6000), "CNY")
 
@@ -96,10 +96,10 @@ def test_lending_251_a_backdated_payment_needs_no_repair_and_says_what_it_change
     assert (said.cause, said.effective, said.decisions) == (
         "backdated-payment",
         day(3),
-        (case.state.ledger[-1].decision_id,),
+        (case.state.contacts.ledger[-1].decision_id,),
     )
     corrected = late.when(RecordFact(overdue(4, dpd=2, amount="900")), at(7))
-    assert corrected.state.dpd() == 10, "an older snapshot does not change what a newer one said"
+    assert corrected.state.loans.dpd() == 10, "an older snapshot does not change what a newer one said"
 
 
 def test_oca_21_one_borrower_with_many_loans_gets_one_message() -> None:

@@ -17,24 +17,15 @@ from doorstep.events.escalation.promises import PromiseBroken, PromiseKept, Prom
 from doorstep.events.kernel import SendingResumed, SendingSuspended
 from doorstep.events.registry import Event
 from doorstep.kernel.decider import Refused, Wake
-from escalation.domain.case.commands import (
-    AnswerDispute,
-    Assign,
-    CloseDispute,
-    Command,
-    LiftHold,
-    OpenDispute,
-    PlaceHold,
-    RecordBlock,
-    RecordConsent,
-    RecordContactOutcome,
-    RecordFact,
-    RecordPromise,
-    RecordVisitOutcome,
-    ResumeSending,
-    SuspendSending,
-)
-from escalation.domain.case.decider import wake_at
+from escalation.domain.case.case import Command
+from escalation.domain.case.contacts import RecordContactOutcome, RecordVisitOutcome
+from escalation.domain.case.disputes import AnswerDispute, CloseDispute, OpenDispute
+from escalation.domain.case.holds import LiftHold, PlaceHold, ResumeSending, SuspendSending
+from escalation.domain.case.loans import RecordFact
+from escalation.domain.case.overrides import Assign
+from escalation.domain.case.preferences import RecordBlock, RecordConsent
+from escalation.domain.case.promises import RecordPromise
+from escalation.domain.decider import wake_at
 from hypothesis import example, settings, target
 from hypothesis import given as for_all
 from hypothesis import strategies as some
@@ -134,11 +125,11 @@ def on(now: datetime) -> int:
 
 
 def permit_of(case: Any, nth: int) -> str:
-    return case.ledger[-1 - nth].permit_id if len(case.ledger) > nth else "none"
+    return case.contacts.ledger[-1 - nth].permit_id if len(case.contacts.ledger) > nth else "none"
 
 
 def dispute_of(case: Any) -> str:
-    return next(iter(case.open_disputes()), "none")
+    return next(iter(case.disputes.open()), "none")
 
 
 @dataclass
@@ -161,7 +152,7 @@ def history(steps: Iterable[Step]) -> Iterator[Happening]:
             happening = happen(case, Wake(due), end if step.down else max(due, now))
             yield happening
             case, now = happening.after, happening.now
-            if isinstance(happening.events[-1], ContactPermitted) and len(case.state.ledger) % 3:
+            if isinstance(happening.events[-1], ContactPermitted) and len(case.state.contacts.ledger) % 3:
                 # Its executor is quick, as a rule.
                 happening = happen(case, RecordContactOutcome(permit_of(case.state, 0), "sent", now), now)
                 yield happening
@@ -381,13 +372,13 @@ def arrivals(draw: Any, case: Any, now: datetime, place: Place) -> list[Command]
     )
     facts = draw(some.lists(fact, max_size=6, unique_by=lambda one: one.fact_id))
     commands: list[Command] = [RecordFact(one) for one in facts]
-    for permit in case.ledger[-2:]:
+    for permit in case.contacts.ledger[-2:]:
         if permit.kind == "contact" and permit.outcome == "open":
             commands += [RecordContactOutcome(permit.permit_id, one, now) for one in draw(of(*COHERENT))]
         if permit.kind == "visit" and permit.outcome == "open":
             ending = draw(of("completed", "failed", "not-made"))
             commands += [RecordVisitOutcome(permit.permit_id, one, now, 30) for one in ("noticed", ending)]
-    if case.ledger:  # somebody was asked, and may promise
+    if case.contacts.ledger:  # somebody was asked, and may promise
         due = draw(some.lists(some.integers(0, 9), max_size=2))
         amount = draw(of(None, Decimal(50), Decimal(6000)))
         commands += [RecordPromise(f"q{nth}", day(on(now) + later), amount) for nth, later in enumerate(due)]

@@ -11,15 +11,10 @@ from doorstep.events.envelope import Actor, Envelope
 from doorstep.events.registry import Event
 from doorstep.events.values import Sealed
 from doorstep.kernel.decider import SYSTEM
-from escalation.domain.case.commands import (
-    OpenDispute,
-    PlaceHold,
-    RecordContactOutcome,
-    RecordPromise,
-    RecordVisitOutcome,
-    ResumeSending,
-    SuspendSending,
-)
+from escalation.domain.case.contacts import RecordContactOutcome, RecordVisitOutcome
+from escalation.domain.case.disputes import OpenDispute
+from escalation.domain.case.holds import PlaceHold, ResumeSending, SuspendSending
+from escalation.domain.case.promises import RecordPromise
 from escalation.react import case_stream, react
 
 TIME = datetime(2026, 3, 2, 3, 4, tzinfo=UTC)

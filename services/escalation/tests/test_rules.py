@@ -11,14 +11,12 @@ import pytest
 from babel.core import get_global
 from doorstep.events.escalation.holds import HoldKind
 from doorstep.events.values import Span, Verdict, Way
+from escalation.domain.case.contacts import LedgerEntry
+from escalation.domain.case.holds import Hold, HoldTerms
+from escalation.domain.case.preferences import Block, Consent
 from escalation.domain.rules.pack import Pack, builtin, load
+from escalation.domain.rules.request import ContactRequest
 from escalation.domain.rules.rules import (
-    Block,
-    Consent,
-    ContactRequest,
-    HeldBy,
-    HoldTerms,
-    LedgerEntry,
     duties,
     earliest,
     hold_terms,
@@ -210,7 +208,11 @@ def test_consent_overrides_hours_only_where_the_source_says_so(name: str) -> Non
     night = asked(way, at(WORKDAY, "03:00", zone), zone)
     agreed = Consent("hours", (way, "letter"), night.now + MINUTE)
     assert allows(name, replace(night, consents=[agreed])) == (name in CONSENT)
-    for nothing in (replace(agreed, until=night.now), replace(agreed, kind="place"), replace(agreed, ways=("push",))):
+    for nothing in (
+        structs.replace(agreed, until=night.now),
+        structs.replace(agreed, kind="place"),
+        structs.replace(agreed, ways=("push",)),
+    ):
         assert not allows(name, replace(night, consents=[nothing]))
 
 
@@ -526,13 +528,13 @@ def test_a_hold_stops_what_the_rule_names_and_nothing_else(name: str) -> None:
     for way in WAYS:
         assert (name in rules_for(way, name.split("/", maxsplit=1)[0])) == (way in ways)
         for kind in KINDS if way in ways else ():
-            assert allows(name, asked(way, holds=[HeldBy(kind, None, None)])) == (kind not in kinds)
+            assert allows(name, asked(way, holds=[Hold(kind, None)])) == (kind not in kinds)
 
 
 @pytest.mark.parametrize("name", SUSPENSIONS)
 def test_a_hold_holds_from_its_start_to_its_end(name: str) -> None:
     kind, way = min(SUSPENSIONS[name][0]), SUSPENSIONS[name][1][-1]
-    hold = HeldBy(kind, NOON, NOON + DAY)
+    hold = Hold(kind, NOON + DAY, NOON)
     for now, allowed in [
         (NOON - MINUTE, True),
         (NOON, False),
@@ -541,14 +543,14 @@ def test_a_hold_holds_from_its_start_to_its_end(name: str) -> None:
     ]:
         found = word(name, asked(way, now, holds=[hold]))
         assert (found.allowed, found.earliest_next) == (allowed, None if allowed else NOON + DAY)
-    assert word(name, asked(way, holds=[hold, HeldBy(kind, None, None)])).earliest_next is None
-    chained = [hold, HeldBy(kind, NOON + DAY, NOON + 2 * DAY)]
+    assert word(name, asked(way, holds=[hold, Hold(kind, None)])).earliest_next is None
+    chained = [hold, Hold(kind, NOON + 2 * DAY, NOON + DAY)]
     assert word(name, asked(way, holds=chained)).earliest_next == NOON + 2 * DAY
 
 
 def test_a_hold_about_a_loan_or_a_way_stops_that_one() -> None:
     def held(way: Way, *loans: str, **scope: Any) -> bool:
-        hold = HeldBy("dispute", None, None, **scope)
+        hold = Hold("dispute", None, **scope)
         return not allows("house/holds", asked(way, holds=[hold], loans=loans))
 
     assert held("sms", "L1", loans=("L1",))
@@ -559,13 +561,13 @@ def test_a_hold_about_a_loan_or_a_way_stops_that_one() -> None:
 
 
 def test_a_hold_says_its_kinds_in_both_languages() -> None:
-    found = word("house/holds", asked(holds=[HeldBy(kind, None, None) for kind in ("dispute", "hardship", "dispute")]))
+    found = word("house/holds", asked(holds=[Hold(kind, None) for kind in ("dispute", "hardship", "dispute")]))
     assert (found.detail, found.detail_zh) == ("hold: dispute, hardship", "停止联系：债务异议、经济困难")
 
 
 def test_a_draft_advises_and_the_house_holds() -> None:
     """India's draft refuses nothing, so that the house's rule is the one that does."""
-    about = asked(holds=[HeldBy("bereavement", None, None)])
+    about = asked(holds=[Hold("bereavement", None)])
     draft, house = (word(name, about, among=("in", "house")) for name in ("in/draft-occasions", "house/holds"))
     assert (draft.allowed, draft.refuses(), draft.status) == (False, False, "draft")
     assert (house.allowed, house.refuses()) == (False, True)
@@ -575,7 +577,7 @@ def test_a_draft_advises_and_the_house_holds() -> None:
 def test_the_house_leaves_a_hold_to_the_pack_that_names_it() -> None:
     """A vulnerable customer in the United Kingdom is not visited, and may be written to."""
     ways: tuple[Way, Way] = ("letter", "visit")
-    vulnerable = [HeldBy("vulnerability", None, None)]
+    vulnerable = [Hold("vulnerability", None)]
     letter, visit = (asked(way, NOON, LONDON, holds=vulnerable) for way in ways)
     assert word("house/holds", letter, among=("uk", "house")).allowed
     assert not word("uk/vulnerable-no-visit", visit, among=("uk", "house")).allowed
@@ -586,7 +588,7 @@ def test_the_house_leaves_a_hold_to_the_pack_that_names_it() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("country", [one for one in HOME if one != "house"])
 def test_every_hold_stops_visits_everywhere(kind: HoldKind, country: str) -> None:
-    found = verdicts(packs(country, "house"), asked("visit", holds=[HeldBy(kind, None, None)]))
+    found = verdicts(packs(country, "house"), asked("visit", holds=[Hold(kind, None)]))
     assert any(one.refuses() for one in found if one.earliest_next is None)
 
 
@@ -619,7 +621,7 @@ def test_a_minute_before_and_after_what_the_borrower_blocked(name: str) -> None:
     at_noon = at(WORKDAY, "12:30", zone)
     assert allows(name, asked("sms", at_noon, zone, blocks=[tuesday]))
     assert allows(name, asked("voice", at_noon + DAY, zone, blocks=[tuesday]))
-    assert not allows(name, asked("voice", at_noon + DAY, zone, blocks=[replace(tuesday, weekdays=())]))
+    assert not allows(name, asked("voice", at_noon + DAY, zone, blocks=[structs.replace(tuesday, weekdays=())]))
 
 
 @pytest.mark.parametrize("name", BLOCKS)
@@ -717,7 +719,7 @@ def test_a_rule_that_ends_refuses_no_longer(tmp_path: Path) -> None:
     (tmp_path / "house.yaml").write_text(text.replace("effective: {}", "effective: {to: 2026-03-10}"))
     pack = load(tmp_path)["house"]
     end = datetime(2026, 3, 11, 12, tzinfo=UTC)
-    held = asked(holds=[HeldBy("dispute", None, None)])
+    held = asked(holds=[Hold("dispute", None)])
     assert earliest([pack], held) == end
     assert verdicts([pack], replace(held, now=end)) == []
     assert open_spans([pack], replace(held, now=end), end + DAY) == (Span(end, end + DAY),)
@@ -745,7 +747,7 @@ def test_the_third_effective_call_in_china_and_the_first_in_the_united_states() 
 def test_the_earliest_instant_is_free_of_every_rule_at_once() -> None:
     """Three contacts in seven days, a hold over the day that would be free, and then the night."""
     lines = [LedgerEntry("sms", NOON - days * DAY, "sent") for days in (1, 2, 3)]
-    hold = HeldBy("hardship", None, NOON + 4 * DAY + 11 * HOUR)
+    hold = Hold("hardship", NOON + 4 * DAY + 11 * HOUR)
     about = asked("sms", lines=lines, holds=[hold])
     assert earliest(packs("cn", "house"), about) == at("2026-03-15", "08:00")
     assert (
@@ -868,7 +870,7 @@ BLOCKED = st.builds(
     closes=st.sampled_from([time(10), time(13), None]),
 )
 HELD = st.builds(
-    HeldBy,
+    Hold,
     kind=st.sampled_from(KINDS),
     starts=st.none() | INSTANTS,
     until=INSTANTS,

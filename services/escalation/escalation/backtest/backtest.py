@@ -30,10 +30,9 @@ from escalation.backtest import recorded
 from escalation.backtest.differences import Differences, changes, differences
 from escalation.backtest.recorded import Assessment, RecordedEvent
 from escalation.domain.assessment.decision_context import DecisionContexts
-from escalation.domain.case.commands import Command, RecordContactOutcome, RecordVisitOutcome
-from escalation.domain.case.decider import decide, wake_at
-from escalation.domain.case.fold import evolve
-from escalation.domain.case.state import Case, permit_of
+from escalation.domain.case.case import Case, Command, evolve
+from escalation.domain.case.contacts import RecordContactOutcome, RecordVisitOutcome
+from escalation.domain.decider import decide, wake_at
 from escalation.domain.policy import Policies
 from escalation.domain.rules.rules import zones_of
 
@@ -101,7 +100,7 @@ class ReplayedCase:
         """What would have become of a permit, unless it was cancelled in time: then the visit is not made."""
         if not isinstance(command, RecordVisitOutcome):
             return command
-        permit = permit_of(self.state, command.permit_id)
+        permit = self.state.contacts.permit(command.permit_id)
         if permit is None or not permit.cancelled or permit.outcome == "started":
             return command
         return replace(command, outcome="not-made") if permit.open() else None
@@ -120,7 +119,7 @@ class ReplayedCase:
         if assessed:
             self._seen = bisect_right(self._instants, now)
         # Timers rest while a message of the case is parked.
-        due = None if self.state.suspended and not self.same else wake_at(self.state)
+        due = None if self.state.holds.suspended and not self.same else wake_at(self.state)
         if due == self._due and not assessed:
             return None
         self._due, self._at = due, None if due is None else self._instant(due, now, assessed)

@@ -12,10 +12,9 @@ from doorstep.kernel.decider import SYSTEM, StreamId, Wake
 
 from escalation.backtest.recorded import RecordedEvent
 from escalation.domain.assessment.decision_context import DecisionContexts
-from escalation.domain.case.commands import RecordContactOutcome
-from escalation.domain.case.decider import decide, wake_at
-from escalation.domain.case.fold import evolve
-from escalation.domain.case.state import Case
+from escalation.domain.case.case import Case, evolve
+from escalation.domain.case.contacts import RecordContactOutcome
+from escalation.domain.decider import decide, wake_at
 from escalation.domain.policy import Policies
 
 
@@ -62,7 +61,7 @@ class InMemoryStore:
                 self.tell(name, RecordContactOutcome(event.permit_id, "sent", now), now)
 
     def _due(self, until: datetime) -> list[tuple[datetime, str]]:
-        awake = {name: wake_at(case) for name, case in self.states.items() if not case.suspended}
+        awake = {name: wake_at(case) for name, case in self.states.items() if not case.holds.suspended}
         return [(at, name) for name, at in awake.items() if at is not None and at <= until]
 
     def rows(self) -> list[RecordedEvent]:

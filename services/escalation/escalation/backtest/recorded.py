@@ -29,13 +29,13 @@ from doorstep.events.kernel import SendingResumed, SendingSuspended
 from doorstep.events.registry import Event, decode_event, known
 from doorstep.events.values import Inputs, Override, Verdict, Way
 
-from escalation.domain.case import commands as c
-from escalation.domain.case.state import Fact
+from escalation.domain.case import contacts, disputes, holds, loans, overrides, preferences, promises
+from escalation.domain.case.case import Command
+from escalation.domain.case.holds import OVER
+from escalation.domain.case.loans import Fact
 
 OURS = "doorstep"
 """Whose rule it is that no pack has."""
-OVER = "its time is over"
-"""The reason of a hold that nobody lifted."""
 
 
 class RecordedEvent(NamedTuple):
@@ -106,65 +106,65 @@ def assessment_of(event: Decided | CaseAssessed, at: datetime) -> Assessment:
     )
 
 
-def command(event: Event, before: Event | None) -> c.Command | None:  # noqa: PLR0911, PLR0912
+def command(event: Event, before: Event | None) -> Command | None:  # noqa: PLR0911, PLR0912
     """What a case was told, for `event` to be recorded; None for what it concluded itself. `before` is the event
     recorded before it."""
     match event:
         case LoanOverdueRecorded() | LoanCureRecorded() | PaymentRecorded() | PaymentReversalRecorded():
             fact: Fact = event
-            return c.RecordFact(fact)
+            return loans.RecordFact(fact)
         case ContactOutcomeRecorded():
-            return c.RecordContactOutcome(event.permit_id, event.outcome, event.at)
+            return contacts.RecordContactOutcome(event.permit_id, event.outcome, event.at)
         case VisitOutcomeRecorded():
-            return c.RecordVisitOutcome(event.permit_id, event.outcome, event.at, event.willingness)
+            return contacts.RecordVisitOutcome(event.permit_id, event.outcome, event.at, event.willingness)
         case PromiseRecorded():
-            return c.RecordPromise(event.promise_id, event.due, event.amount)
+            return promises.RecordPromise(event.promise_id, event.due, event.amount)
         case HoldPlaced() if isinstance(before, DisputeOpened) and before.dispute_id == event.hold_id:
             return None
         case HoldPlaced():
             placed = event
-            return c.PlaceHold(
+            return holds.PlaceHold(
                 placed.hold_id, placed.kind, placed.starts, placed.until, placed.loans, placed.ways, placed.reason
             )
         case HoldRenewed():
-            return c.RenewHold(event.hold_id, event.reason, event.until)
+            return holds.RenewHold(event.hold_id, event.reason, event.until)
         case HoldLifted(hold_id=hold_id, reason=reason, assess_at=at):
             closed = isinstance(before, ReviewClosed) and before.review_id == hold_id
             closed = closed or (isinstance(before, DisputeClosed) and before.dispute_id == hold_id)
-            return None if closed or (reason == OVER and at is None) else c.LiftHold(hold_id, reason)
+            return None if closed or (reason == OVER and at is None) else holds.LiftHold(hold_id, reason)
         case ReviewClosed():
-            return c.CloseReview(event.review_id, event.outcome, event.reason)
+            return holds.CloseReview(event.review_id, event.outcome, event.reason)
         case DisputeOpened():
             opened = event
-            return c.OpenDispute(
+            return disputes.OpenDispute(
                 opened.dispute_id, opened.about, opened.opened_by, opened.answer_by, opened.close_by, opened.loans
             )
         case DisputeAttached():
-            return c.AttachToDispute(event)
+            return disputes.AttachToDispute(event)
         case DisputeAnswered():
-            return c.AnswerDispute(event.dispute_id, event.answer_id, event.by)
+            return disputes.AnswerDispute(event.dispute_id, event.answer_id, event.by)
         case DisputeClosed():
-            return c.CloseDispute(event.dispute_id, event.outcome, event.by, event.reason)
+            return disputes.CloseDispute(event.dispute_id, event.outcome, event.by, event.reason)
         case ConsentRecorded():
-            return c.RecordConsent(event.consent_id, event.kind, event.ways, event.until)
+            return preferences.RecordConsent(event.consent_id, event.kind, event.ways, event.until)
         case ConsentWithdrawn():
-            return c.WithdrawConsent(event.consent_id)
+            return preferences.WithdrawConsent(event.consent_id)
         case BlockRecorded():
-            return c.RecordBlock(event.block_id, event.ways, event.weekdays, event.opens, event.closes)
+            return preferences.RecordBlock(event.block_id, event.ways, event.weekdays, event.opens, event.closes)
         case BlockRemoved():
-            return c.RemoveBlock(event.block_id)
+            return preferences.RemoveBlock(event.block_id)
         case OverrideRequested():
-            return c.RequestOverride(event.override_id, event.way, event.reason, event.by, event.purpose)
+            return overrides.RequestOverride(event.override_id, event.way, event.reason, event.by, event.purpose)
         case OverrideApproved():
-            return c.ApproveOverride(event.override_id, event.by)
+            return overrides.ApproveOverride(event.override_id, event.by)
         case OverrideRejected():
-            return c.RejectOverride(event.override_id, event.by, event.reason)
+            return overrides.RejectOverride(event.override_id, event.by, event.reason)
         case CaseAssigned():
-            return c.Assign(event.agency, event.reason)
+            return overrides.Assign(event.agency, event.reason)
         case SendingSuspended():
-            return c.SuspendSending(event.by, event.key)
+            return holds.SuspendSending(event.by, event.key)
         case SendingResumed():
-            return c.ResumeSending(event.by, event.key)
+            return holds.ResumeSending(event.by, event.key)
         case _:
             return None
 

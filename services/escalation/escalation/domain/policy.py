@@ -160,11 +160,6 @@ def builtin() -> Policies:
     return Policies()
 
 
-def country_of(region: str | None) -> str | None:
-    """The country of an ISO 3166-2 code."""
-    return region[:2] if region else None
-
-
 def describe(policies: Policies, tenant: str) -> dict[str, Any]:
     """A tenant's policy by its names and hashes, for people."""
     policy = policies.of(tenant)

@@ -1,6 +1,6 @@
 """The assessment: what a case's strategy wants at an instant, and whether the rules allow it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from functools import reduce
@@ -9,19 +9,21 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from doorstep.events.envelope import derived_id
-from doorstep.events.escalation.cases import CaseAssessed, CaseCured, CaseOpened
-from doorstep.events.escalation.holds import HoldLifted
+from doorstep.events.escalation.cases import CaseAssessed
 from doorstep.events.escalation.permits import ContactDenied, ContactPermitted, VisitDenied, VisitPermitted
-from doorstep.events.escalation.promises import PromiseBroken, PromiseKept, PromisePartlyKept
-from doorstep.events.values import Decision, Inputs, Money, Span, Verdict, Windows
+from doorstep.events.values import Decision, Inputs, Span, Verdict, Windows
 
 from escalation.domain.assessment import guards
 from escalation.domain.assessment.context import AssessmentContext, assessment_context, summary_of
 from escalation.domain.assessment.decision_context import DecisionContext
-from escalation.domain.case.fold import denial, evolve
-from escalation.domain.case.state import STAGES, Case, Event, Permit, cancellations, total
+from escalation.domain.case import holds, promises
+from escalation.domain.case.case import Case, Event, evolve
+from escalation.domain.case.contacts import STAGES, LedgerEntry, Permit
+from escalation.domain.case.lifecycle import Decided, denial, opened_or_cured
+from escalation.domain.case.loans import total
 from escalation.domain.rules import rules
 from escalation.domain.rules.hours import midnight
+from escalation.domain.rules.request import ContactRequest
 from escalation.domain.strategy.strategy import Step, bucket
 
 VISIT_VALID = timedelta(days=14)
@@ -29,65 +31,40 @@ ROUNDS = 8
 LATELY = timedelta(days=2)
 """Whatever went out on the borrower's present day was permitted within it."""
 
+Assessed = CaseAssessed | Decided
+"""What an assessment ends with."""
+
 
 def assess(case: Case, decision_context: DecisionContext, now: datetime) -> Sequence[Event]:
     """Open or cure the case, end what has run out, then decide the next step. Always at least one event:
     an assessment that led to nothing is on record too."""
-    first = [*_begun_holds(case, now), *_ended_holds(case, now), *_standing(case), *_promises(case, now)]
+    first: list[Event] = [
+        *holds.begun(case.holds, case.contacts, now),
+        *holds.ended(case.holds, now),
+        *opened_or_cured(case.lifecycle, case.loans),
+        *promises.judged(case.promises, case.loans, now),
+    ]
     case = reduce(evolve, first, case)
     step = _next_step(case, decision_context, now)
     # A hold that begins later has to be assessed when it does.
-    starts = [hold.starts for hold in case.holds.values() if hold.starts is not None and hold.starts > now]
+    starts = [hold.starts for hold in case.holds.by_id.values() if hold.starts is not None and hold.starts > now]
     return [*first, _no_later_than(step, min(starts)) if starts else step]
 
 
-def _no_later_than(event: Event, latest: datetime) -> Event:
-    """The assessment `event` with the next one no later than `latest`."""
-    planned: datetime | None = getattr(event, "assess_at", None)
-    return msgspec.structs.replace(event, assess_at=latest if planned is None else min(planned, latest))
+def _no_later_than(assessed: Assessed, latest: datetime) -> Assessed:
+    """The same with the next assessment no later than `latest`."""
+    planned = assessed.assess_at
+    return msgspec.structs.replace(assessed, assess_at=latest if planned is None else min(planned, latest))
 
 
-def _begun_holds(case: Case, now: datetime) -> Iterator[Event]:
-    begun = [hold for hold in case.holds.values() if hold.starts is not None and hold.begun(now)]
-    if begun:
-        yield from cancellations([one for one in case.ledger if any(hold.stops(one) for hold in begun)], "hold")
-
-
-def _ended_holds(case: Case, now: datetime) -> Iterator[Event]:
-    for hold_id, hold in sorted(case.holds.items()):
-        if hold.until is not None and hold.until <= now:
-            yield HoldLifted(hold_id=hold_id, reason="its time is over")
-
-
-def _standing(case: Case) -> Iterator[Event]:
-    overdue = bool(case.overdue())
-    if overdue and not case.open:
-        yield CaseOpened(episode=case.episode + 1, business_date=case.business_date(), after_reversal=case.reversed)
-    if case.open and not overdue:
-        yield CaseCured(episode=case.episode, business_date=case.business_date())
-
-
-def _promises(case: Case, now: datetime) -> Iterator[Event]:
-    for promise_id, promise in sorted(case.promises.items()):
-        if not case.overdue():
-            yield PromiseKept(promise_id=promise_id)
-        elif promise.check_at <= now and case.tells(promise):
-            paid = case.paid_since(promise)
-            if promise.amount is not None and paid >= promise.amount:
-                yield PromiseKept(promise_id=promise_id)
-            elif paid and promise.owed:
-                yield PromisePartlyKept(promise_id=promise_id, paid=Money(paid, promise.owed.currency))
-            else:
-                yield PromiseBroken(promise_id=promise_id)
-
-
-def _next_step(case: Case, decision_context: DecisionContext, now: datetime) -> Event:
-    if not case.open:
+def _next_step(case: Case, decision_context: DecisionContext, now: datetime) -> Assessed:
+    if not case.lifecycle.open:
         return CaseAssessed(dpd=0, amount_overdue=None, reason="closed")
-    owed = case.collectable(now)
+    held = case.holds.held_loans(now)
+    owed = {loan_id: money for loan_id, money in case.loans.owed().items() if loan_id not in held}
     amount = total(owed)
     if amount is None:
-        return CaseAssessed(dpd=case.dpd(), amount_overdue=None, reason="nothing-owed")
+        return CaseAssessed(dpd=case.loans.dpd(), amount_overdue=None, reason="nothing-owed")
     context = assessment_context(case, decision_context, now, owed, amount)
     if context.override is None and context.choice.step is None:
         return context.nothing("no-step", None)
@@ -96,8 +73,8 @@ def _next_step(case: Case, decision_context: DecisionContext, now: datetime) -> 
     return _decide_visit(context) if context.step.way == "visit" else _decide_contact(context)
 
 
-def _decide_contact(context: AssessmentContext) -> Event:
-    step, case = context.step, context.case
+def _decide_contact(context: AssessmentContext) -> Assessed:
+    step, case, borrower = context.step, context.case, context.case.borrower
     assert step.way != "visit"
     assert step.purpose is not None
     request = context.request(step.way, step.purpose)
@@ -105,7 +82,7 @@ def _decide_contact(context: AssessmentContext) -> Event:
     if _refused(decision.verdicts):
         denied = ContactDenied(channel=step.way, decision=decision, assess_at=decision.earliest_next)
         return _said_before(context, decision) or denied
-    assert case.personal is not None
+    assert borrower.personal is not None
     span = _open_now(context, request)
     return ContactPermitted(
         permit_id=_permit_id(case),
@@ -114,21 +91,21 @@ def _decide_contact(context: AssessmentContext) -> Event:
         decision=decision,
         loan_ids=tuple(sorted(context.owed)),
         amount=context.amount,
-        language=case.language,
+        language=borrower.language,
         windows=_hull([span], context.zones[0]),
         valid_until=span.ends,
-        personal=case.personal,
-        region=case.region,
+        personal=borrower.personal,
+        region=borrower.region,
         assess_at=context.next_assessment,
         first=guards.first_contact(case),
-        phone_token=case.phone_token,
-        address_token=case.address_token,
-        agency=case.agency,
+        phone_token=borrower.phone_token,
+        address_token=borrower.address_token,
+        agency=case.overrides.agency,
     )
 
 
-def _decide_visit(context: AssessmentContext) -> Event:
-    case, now, packs = context.case, context.now, context.packs
+def _decide_visit(context: AssessmentContext) -> Assessed:
+    case, now, packs, borrower = context.case, context.now, context.packs, context.case.borrower
     notice = context.request("sms", "visit-notice")
     today = now.astimezone(context.zones[0]).date()
     notice_hours = rules.notice_hours(packs, today)
@@ -137,7 +114,7 @@ def _decide_visit(context: AssessmentContext) -> Event:
     if _refused(decision.verdicts):
         denied = VisitDenied(decision=decision, assess_at=decision.earliest_next)
         return _said_before(context, decision) or denied
-    assert case.personal is not None
+    assert borrower.personal is not None
     until = now + VISIT_VALID
     allowed = rules.open_spans(packs, visit, until)
     return VisitPermitted(
@@ -145,27 +122,27 @@ def _decide_visit(context: AssessmentContext) -> Event:
         decision=decision,
         loan_ids=tuple(sorted(context.owed)),
         amount=context.amount,
-        language=case.language,
+        language=borrower.language,
         windows=_hull(allowed, context.zones[0]),
         valid_until=until,
         minimum_staff=rules.staff(packs, today),
         notice_hours=notice_hours,
-        personal=case.personal,
-        region=case.region,
+        personal=borrower.personal,
+        region=borrower.region,
         assess_at=until,
         allowed=tuple(allowed),
         notice_allowed=tuple(rules.open_spans(packs, notice, until)),
         duties=rules.duties(packs, today),
-        phone_token=case.phone_token,
-        address_token=case.address_token,
-        agency=case.agency,
+        phone_token=borrower.phone_token,
+        address_token=borrower.address_token,
+        agency=case.overrides.agency,
     )
 
 
-def _after_notice(visit: rules.ContactRequest, notice_hours: int) -> rules.ContactRequest:
+def _after_notice(visit: ContactRequest, notice_hours: int) -> ContactRequest:
     """The visit, for whose caps its own notice counts as well: it lies as long before as the packs ask for."""
     at = visit.now - timedelta(hours=notice_hours)
-    told = rules.LedgerEntry("sms", at, "sent", visit.loans, "visit-notice")
+    told = LedgerEntry("sms", at, "sent", visit.loans, "visit-notice")
     return replace(visit, person=[*visit.person, told], number=[*visit.number, told], address=[*visit.address, told])
 
 
@@ -173,21 +150,22 @@ def _refused(verdicts: Iterable[Verdict]) -> bool:
     return any(verdict.refuses() for verdict in verdicts)
 
 
-def _said_before(context: AssessmentContext, decision: Decision) -> Event | None:
-    return context.nothing("same-denial", decision.earliest_next) if context.case.denial == denial(decision) else None
+def _said_before(context: AssessmentContext, decision: Decision) -> CaseAssessed | None:
+    same = context.case.lifecycle.denial == denial(decision)
+    return context.nothing("same-denial", decision.earliest_next) if same else None
 
 
-def _decision(context: AssessmentContext, requests: Sequence[rules.ContactRequest]) -> Decision:
+def _decision(context: AssessmentContext, requests: Sequence[ContactRequest]) -> Decision:
     case, now, step, policy = context.case, context.now, context.step, context.decision_context.policy
     packs = summary_of(context.packs)
     said = [*guards.verdicts(case, context.decision_context, step, now)]
     said += [verdict for one in requests for verdict in _ruled(context, one, step)]
     local = now.astimezone(context.zones[0])
-    lately = [one for one in case.ledger if one.at > now - LATELY and one.way != "visit" and one.counts()]
+    lately = [one for one in case.contacts.ledger if one.at > now - LATELY and one.way != "visit" and one.counts()]
     today = [one for one in lately if _day(one, context) == local.date()]
     refusing = [verdict for verdict in said if verdict.refuses()]
     return Decision(
-        decision_id=derived_id("decision", _case_id(case), str(case.decisions + 1)),
+        decision_id=derived_id("decision", _case_id(case), str(case.lifecycle.decisions + 1)),
         step=step.name,
         packs=packs.refs,
         strategy=policy.strategy.ref(context.choice.path),
@@ -196,9 +174,9 @@ def _decision(context: AssessmentContext, requests: Sequence[rules.ContactReques
             dpd=context.situation.dpd,
             bucket=bucket(context.situation.dpd),
             amount_overdue=context.amount,
-            business_date=case.business_date(),
+            business_date=case.loans.business_date(),
             local_time=local,
-            episode=case.episode,
+            episode=case.lifecycle.episode,
             contacts_today=len(today),
             unanswered=context.situation.unanswered,
             willingness=context.choice.willingness,
@@ -208,15 +186,15 @@ def _decision(context: AssessmentContext, requests: Sequence[rules.ContactReques
             segment=context.situation.segment,
             countries=packs.countries,
             facts_age=guards.facts_age(case, policy.terms.home, now),
-            holds=tuple(sorted({hold.kind for hold in case.holds.values() if hold.begun(now)})),
-            consents=tuple(sorted({consent.kind for consent in case.consents.values()})),
+            holds=tuple(sorted({hold.kind for hold in case.holds.by_id.values() if hold.begun(now)})),
+            consents=tuple(sorted({consent.kind for consent in case.preferences.consents.values()})),
         ),
         verdicts=tuple(said),
         earliest_next=_earliest(context, refusing, requests) if refusing else None,
     )
 
 
-def _ruled(context: AssessmentContext, request: rules.ContactRequest, step: Step) -> Iterable[Verdict]:
+def _ruled(context: AssessmentContext, request: ContactRequest, step: Step) -> Iterable[Verdict]:
     """The packs' words. Those on the notice of a visit say so."""
     found = rules.verdicts(context.packs, request)
     if request.way == step.way:
@@ -225,7 +203,7 @@ def _ruled(context: AssessmentContext, request: rules.ContactRequest, step: Step
 
 
 def _earliest(
-    context: AssessmentContext, refusing: Sequence[Verdict], requests: Sequence[rules.ContactRequest]
+    context: AssessmentContext, refusing: Sequence[Verdict], requests: Sequence[ContactRequest]
 ) -> datetime | None:
     """The first instant at which neither guards nor packs refuse, if nothing else happens; None: only news helps."""
     waits = [verdict.earliest_next for verdict in refusing]
@@ -244,7 +222,7 @@ def _earliest(
     return at
 
 
-def _open_now(context: AssessmentContext, request: rules.ContactRequest) -> Span:
+def _open_now(context: AssessmentContext, request: ContactRequest) -> Span:
     """The stretch of the borrower's day in which it is allowed now."""
     zone = context.zones[0]
     today = context.now.astimezone(zone).date()
@@ -268,9 +246,9 @@ def _day(permit: Permit, context: AssessmentContext) -> object:
 
 def _case_id(case: Case) -> str:
     # The borrower's key is named after the case.
-    assert case.personal is not None
-    return case.personal.key_id
+    assert case.borrower.personal is not None
+    return case.borrower.personal.key_id
 
 
 def _permit_id(case: Case) -> str:
-    return derived_id("permit", _case_id(case), str(case.decisions + 1))
+    return derived_id("permit", _case_id(case), str(case.lifecycle.decisions + 1))

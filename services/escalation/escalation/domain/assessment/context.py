@@ -12,10 +12,11 @@ from doorstep.events.escalation.permits import Purpose
 from doorstep.events.values import Money, Override, PackRef, Way
 
 from escalation.domain.assessment.decision_context import DecisionContext
-from escalation.domain.case.state import Case, Event, Permit
-from escalation.domain.policy import country_of
+from escalation.domain.case.case import Case
+from escalation.domain.case.contacts import Contacts
 from escalation.domain.rules import rules
 from escalation.domain.rules.pack import Pack
+from escalation.domain.rules.request import ContactRequest
 from escalation.domain.rules.schema import FollowUpNoticeRule, PriorNoticeRule
 from escalation.domain.strategy.strategy import Choice, Situation, Step
 
@@ -35,20 +36,13 @@ def assessment_context(
 ) -> "AssessmentContext":
     """The context of assessing `case`, of which `owed` is to be collected, `amount` in all."""
     policy = decision_context.policy
-    packs = policy.packs_at(country_of(case.region))
-    zones = rules.zones_of(case.time_zone, case.region, policy.terms.home)
+    packs = policy.packs_at(case.borrower.country)
+    zones = rules.zones_of(case.borrower.time_zone, case.borrower.region, policy.terms.home)
     situation = _situation(case, now, owed, amount, packs, zones)
     choice = policy.strategy.choose(situation)
     return AssessmentContext(
-        case, decision_context, now, owed, amount, packs, zones, situation, choice, _override(case)
+        case, decision_context, now, owed, amount, packs, zones, situation, choice, case.overrides.approved()
     )
-
-
-def _override(case: Case) -> Override | None:
-    for name, wanted in sorted(case.overrides.items()):
-        if wanted.approved_by is not None:
-            return Override(override_id=name, by=wanted.by, approved_by=wanted.approved_by, reason=wanted.reason)
-    return None
 
 
 class AssessmentContext(msgspec.Struct, frozen=True):
@@ -72,20 +66,20 @@ class AssessmentContext(msgspec.Struct, frozen=True):
         if self.override is None:
             assert self.choice.step is not None
             return self.choice.step
-        wanted = self.case.overrides[self.override.override_id]
+        wanted = self.case.overrides.waiting[self.override.override_id]
         purpose = None if wanted.way == "visit" else wanted.purpose
-        return Step(f"override-{wanted.way}", wanted.way, purpose, OVERRIDDEN, self.case.stage)
+        return Step(f"override-{wanted.way}", wanted.way, purpose, OVERRIDDEN, self.case.contacts.stage)
 
     @property
     def due(self) -> datetime:
         """When the strategy's step may be taken. After a visit, too, the borrower is left alone for a while; and all
         the time while one may be made."""
-        every, case = self.step.every, self.case
+        every, contacts = self.step.every, self.case.contacts
         if self.step.way == "visit":
             return self.now
-        last = [permit.at for permit in case.ledger if permit.way != "visit" and permit.counts()]
-        last += [case.last_visit] if case.last_visit else []
-        visiting = [permit.valid_until for permit in case.ledger if permit.way == "visit" and permit.open()]
+        last = [permit.at for permit in contacts.ledger if permit.way != "visit" and permit.counts()]
+        last += [contacts.last_visit] if contacts.last_visit else []
+        visiting = [permit.valid_until for permit in contacts.ledger if permit.way == "visit" and permit.open()]
         return max([max(last) + every, *visiting] if last else visiting, default=self.now)
 
     @property
@@ -108,29 +102,29 @@ class AssessmentContext(msgspec.Struct, frozen=True):
     @property
     def unvalidated(self) -> bool:
         """Whether a debt that is contacted now has to be validated soon."""
-        request = FollowUpNoticeRule in summary_of(self.packs).kinds
-        return request and bool(self.owed.keys() - _noticed(self.case, "validation-notice"))
+        wanted = FollowUpNoticeRule in summary_of(self.packs).kinds
+        return wanted and bool(self.owed.keys() - _noticed(self.case, "validation-notice"))
 
-    def request(self, way: Way, purpose: str | None) -> rules.ContactRequest:
+    def request(self, way: Way, purpose: str | None) -> ContactRequest:
         """What the packs are asked about."""
         case = self.case
-        return rules.ContactRequest(
+        return ContactRequest(
             way=way,
             purpose=purpose,
             now=self.now,
             zones=self.zones,
             loans=tuple(sorted(self.owed)),
             dpd=self.situation.dpd,
-            person=[_line(permit) for permit in case.ledger if permit.counts()],
+            person=[permit.entry() for permit in case.contacts.ledger if permit.counts()],
             number=tuple(self.decision_context.number.reached.values()),
             address=tuple(self.decision_context.address.reached.values()),
-            holds=[rules.HeldBy(one.kind, one.starts, one.until, one.loans, one.ways) for one in case.holds.values()],
-            consents=[rules.Consent(one.kind, one.ways, one.until) for one in case.consents.values()],
-            blocks=[rules.Block(one.ways, one.weekdays, one.opens, one.closes) for one in case.blocks.values()],
-            episode_at=case.episode_at,
+            holds=tuple(case.holds.by_id.values()),
+            consents=tuple(case.preferences.consents.values()),
+            blocks=tuple(case.preferences.blocks.values()),
+            episode_at=case.lifecycle.episode_at,
         )
 
-    def nothing(self, reason: Literal["no-step", "not-due", "same-denial"], at: datetime | None) -> Event:
+    def nothing(self, reason: Literal["no-step", "not-due", "same-denial"], at: datetime | None) -> CaseAssessed:
         """Nothing is to be done, until `at`."""
         return CaseAssessed(dpd=self.situation.dpd, amount_overdue=self.amount, reason=reason, assess_at=at)
 
@@ -162,49 +156,46 @@ def _situation(
     packs: tuple[Pack, ...],
     zones: tuple[ZoneInfo, ...],
 ) -> Situation:
-    contacts = [one for one in case.ledger if one.way != "visit" and one.episode == case.episode and one.went_out()]
+    episode, promises = case.lifecycle.episode, case.promises
+    went_out = [one for one in case.contacts.ledger if one.way != "visit" and one.episode == episode and one.went_out()]
     kinds = summary_of(packs).kinds
-    due = [promise.due for promise in case.promises.values()]
-    loans = [case.loans[name] for name in owed]
+    due = [promise.due for promise in promises.running.values()]
+    loans = [case.loans.by_id[name] for name in owed]
     return Situation(
-        dpd=case.dpd(),
+        dpd=case.loans.dpd(),
         amount=amount,
-        stage_reached=case.stage,
-        unanswered=case.unanswered(),
-        contacts=len(contacts),
-        answers=case.answers,
-        kept=case.kept,
-        partly_kept=case.partly_kept,
-        broken=case.broken,
-        attitude=case.attitude,
-        promise_broken=case.promise_broken,
+        stage_reached=case.contacts.stage,
+        unanswered=case.contacts.unanswered(),
+        contacts=len(went_out),
+        answers=case.contacts.answers,
+        kept=promises.kept,
+        partly_kept=promises.partly_kept,
+        broken=promises.broken,
+        attitude=case.contacts.attitude,
+        promise_broken=promises.broken_unsaid,
         promise_due_in=(min(due) - now.astimezone(zones[0]).date()).days if due else None,
         notice_wanted=PriorNoticeRule in kinds and bool(owed.keys() - _noticed(case, "collection-notice")),
         validation_wanted=FollowUpNoticeRule in kinds
-        and bool(owed.keys() & {loan for one in contacts for loan in one.loans} - _noticed(case, "validation-notice")),
-        visit_possible=_visit_possible(case, now),
+        and bool(owed.keys() & {loan for one in went_out for loan in one.loans} - _noticed(case, "validation-notice")),
+        visit_possible=_visit_possible(case.contacts, now),
         products=tuple(sorted({loan.product for loan in loans})),
         segment=min((loan.segment for loan in loans if loan.segment), default=None),
-        episode=case.episode,
-        has_address="address" in case.contact_points,
-        has_email="email" in case.contact_points,
-        has_push_token="push_token" in case.contact_points,
+        episode=episode,
+        has_address="address" in case.borrower.contact_points,
+        has_email="email" in case.borrower.contact_points,
+        has_push_token="push_token" in case.borrower.contact_points,
     )
 
 
 def _noticed(case: Case, purpose: Purpose) -> set[str]:
     """The loans of which this notice was given in this episode, or is being given."""
-    lines = [one for one in case.ledger if one.purpose == purpose and one.episode == case.episode]
-    return {loan for one in lines if one.outcome in GIVEN for loan in one.loans}
+    episode = case.lifecycle.episode
+    notices = [one for one in case.contacts.ledger if one.purpose == purpose and one.episode == episode]
+    return {loan for one in notices if one.outcome in GIVEN for loan in one.loans}
 
 
-def _visit_possible(case: Case, now: datetime) -> bool:
-    if any(permit.way == "visit" and permit.open() for permit in case.ledger):
+def _visit_possible(contacts: Contacts, now: datetime) -> bool:
+    if any(permit.way == "visit" and permit.open() for permit in contacts.ledger):
         return False
-    rested = case.last_visit is None or case.last_visit + VISIT_EVERY <= now
-    return rested and (case.visit_unmade is None or case.visit_unmade + VISIT_AGAIN <= now)
-
-
-def _line(permit: Permit) -> rules.LedgerEntry:
-    at = permit.went_at or permit.at
-    return rules.LedgerEntry(permit.way, at, permit.outcome, permit.loans, permit.purpose, permit.answered_at)
+    rested = contacts.last_visit is None or contacts.last_visit + VISIT_EVERY <= now
+    return rested and (contacts.visit_unmade is None or contacts.visit_unmade + VISIT_AGAIN <= now)

@@ -12,7 +12,7 @@ from doorstep.events.values import ContactPoint, Verdict, Way
 from doorstep.messaging.channels import CHANNELS
 
 from escalation.domain.assessment.decision_context import DecisionContext
-from escalation.domain.case.state import Case
+from escalation.domain.case.case import Case
 from escalation.domain.rules.rules import zones_of
 from escalation.domain.strategy.strategy import Step
 from escalation.domain.tenant import EVERY_WAY
@@ -34,7 +34,7 @@ POINTS: Mapping[ContactPoint, tuple[str, str]] = {
 
 def verdicts(case: Case, context: DecisionContext, step: Step, now: datetime) -> Iterator[Verdict]:
     """Every guard's word on taking this `step` now. In shadow mode the strategy's pace is kept."""
-    parked = sorted(f"{key} @ {by}" for by, key in case.suspended)
+    parked = sorted(f"{key} @ {by}" for by, key in case.holds.suspended)
     yield _verdict(
         "nothing-parked",
         not parked,
@@ -42,7 +42,7 @@ def verdicts(case: Case, context: DecisionContext, step: Step, now: datetime) ->
         if parked
         else ("no message of the case is parked", "本案没有待人工处理的消息"),
     )
-    pending = case.payment_pending()
+    pending = case.loans.payment_pending()
     yield _verdict(
         "no-payment-pending",
         not pending,
@@ -50,10 +50,10 @@ def verdicts(case: Case, context: DecisionContext, step: Step, now: datetime) ->
         if pending
         else ("no payment waits for a snapshot", "没有待确认的还款"),
     )
-    if whole := [name for name, dispute in case.open_disputes().items() if not dispute.loans]:
+    if whole := [name for name, dispute in case.disputes.open().items() if not dispute.loans]:
         yield _disputed(whole)
     yield _promise(case, step, now)
-    waiting = any(permit.open() for permit in case.ledger)
+    waiting = any(permit.open() for permit in case.contacts.ledger)
     yield _verdict(
         "one-permit-at-a-time",
         not waiting,
@@ -62,7 +62,7 @@ def verdicts(case: Case, context: DecisionContext, step: Step, now: datetime) ->
     yield _fresh(case, context, now)
     yield _stopped(context, step.way)
     channel = CHANNELS.get(step.way)
-    if channel and channel.point not in case.contact_points:
+    if channel and channel.point not in case.borrower.contact_points:
         yield _verdict("contact-point-known", False, POINTS[channel.point])
     if first_contact(case):
         yield _ramp(context, now)
@@ -80,12 +80,16 @@ def verdicts(case: Case, context: DecisionContext, step: Step, now: datetime) ->
 
 def first_contact(case: Case) -> bool:
     """Whether nothing of this episode was permitted yet, or all of it was given back."""
-    return not any(permit.episode == case.episode and permit.counts() for permit in case.ledger)
+    episode = case.lifecycle.episode
+    return not any(permit.episode == episode and permit.counts() for permit in case.contacts.ledger)
 
 
 def facts_age(case: Case, home: str, now: datetime) -> int:
     """Days from the bank's last business date to the borrower's present day."""
-    return (now.astimezone(zones_of(case.time_zone, case.region, home)[0]).date() - case.business_date()).days
+    return (
+        now.astimezone(zones_of(case.borrower.time_zone, case.borrower.region, home)[0]).date()
+        - case.loans.business_date()
+    ).days
 
 
 def _disputed(open_disputes: list[str]) -> Verdict:
@@ -95,7 +99,7 @@ def _disputed(open_disputes: list[str]) -> Verdict:
 
 
 def _promise(case: Case, step: Step, now: datetime) -> Verdict:
-    until = max((promise.check_at for promise in case.promises.values()), default=None)
+    until = max((promise.check_at for promise in case.promises.running.values()), default=None)
     running = until is not None and now < until
     owed = running and step.purpose in OWED
     if owed:

@@ -1,56 +1,147 @@
-"""What the borrower wishes (consents, blocked hours and ways), and what people want instead of the strategy."""
+"""Preferences: what the borrower agreed to, and the hours and ways they called inconvenient."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
 from typing import assert_never
 
-from doorstep.events.escalation.overrides import OverrideApproved, OverrideRejected, OverrideRequested
-from doorstep.events.escalation.preferences import BlockRecorded, BlockRemoved, ConsentRecorded, ConsentWithdrawn
+import msgspec
+from doorstep.events.escalation.permits import PermitCancelled
+from doorstep.events.escalation.preferences import (
+    BlockRecorded,
+    BlockRemoved,
+    ConsentKind,
+    ConsentRecorded,
+    ConsentWithdrawn,
+)
+from doorstep.events.values import Way
 from doorstep.kernel.decider import Refused
 from doorstep.messaging.windows import next_quarter
+from msgspec.structs import replace
 
-from escalation.domain.assessment.decision_context import DecisionContext
-from escalation.domain.case.commands import (
-    ApproveOverride,
-    RecordBlock,
-    RecordConsent,
-    RejectOverride,
-    RemoveBlock,
-    RequestOverride,
-    WithdrawConsent,
-)
-from escalation.domain.case.fold import evolve
-from escalation.domain.case.state import Block, Case, Event, RequestedOverride, cancellations
-from escalation.domain.policy import country_of
-from escalation.domain.rules.schema import BlocksRule
+from escalation.domain.case.contacts import Contacts, about, cancellations
+
+Event = ConsentRecorded | ConsentWithdrawn | BlockRecorded | BlockRemoved
 
 
-def decide_wish(
-    case: Case,
-    command: RecordConsent | WithdrawConsent | RecordBlock | RemoveBlock,
-    context: DecisionContext,
-    now: datetime,
-) -> Sequence[Event]:
-    """What follows. Raises Refused for a consent or block that is not there, and for more hours than can be blocked."""
+@dataclass(frozen=True)
+class RecordConsent:
+    """The borrower agreed to be reached at other hours, or at another place."""
+
+    consent_id: str
+    kind: ConsentKind
+    ways: tuple[Way, ...] = ()
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class WithdrawConsent:
+    """The borrower took it back."""
+
+    consent_id: str
+
+
+@dataclass(frozen=True)
+class RecordBlock:
+    """Hours, or ways, that the borrower called inconvenient."""
+
+    block_id: str
+    ways: tuple[Way, ...] = ()
+    weekdays: tuple[int, ...] = ()
+    opens: time | None = None
+    closes: time | None = None
+
+
+@dataclass(frozen=True)
+class RemoveBlock:
+    """They are convenient again."""
+
+    block_id: str
+
+
+Command = RecordConsent | WithdrawConsent | RecordBlock | RemoveBlock
+
+
+class Consent(msgspec.Struct, frozen=True):
+    """The borrower agreed to other hours, or another place, on `ways` (empty: all)."""
+
+    kind: ConsentKind
+    ways: tuple[Way, ...]
+    until: datetime | None
+
+
+class Block(msgspec.Struct, frozen=True):
+    """Hours the borrower called inconvenient: on `weekdays` (1 is Monday; empty: every day) from `opens` to `closes` on
+    the borrower's clock, past midnight where it closes first; on `ways` (empty: all). Without hours: all day."""
+
+    ways: tuple[Way, ...] = ()
+    weekdays: tuple[int, ...] = ()
+    opens: time | None = None
+    closes: time | None = None
+
+    def hours_a_week(self) -> float:
+        """How many hours it takes; one of ways alone takes none."""
+        if self.opens is None or self.closes is None:
+            return 0
+        opens, closes = (timedelta(hours=at.hour, minutes=at.minute) for at in (self.opens, self.closes))
+        day = (closes - opens) % timedelta(days=1) or timedelta(days=1)
+        return (len(self.weekdays) or 7) * (day / timedelta(hours=1))
+
+
+class Preferences(msgspec.Struct, frozen=True, kw_only=True):
+    """Consents and blocks, by id."""
+
+    consents: dict[str, Consent] = {}
+    blocks: dict[str, Block] = {}
+
+
+def decide(
+    preferences: Preferences, command: Command, contacts: Contacts, hours_a_week: int | None, now: datetime
+) -> Sequence[Event | PermitCancelled]:
+    """What follows. Raises Refused for a consent or block that is not there, and for more than `hours_a_week`, which is
+    what can be blocked (None: any number)."""
     soon = next_quarter(now)
     match command:
         case RecordConsent(consent_id, kind, ways, until):
             consent = ConsentRecorded(consent_id=consent_id, kind=kind, ways=ways, until=until, assess_at=soon)
-            return [] if consent_id in case.consents else [consent]
+            return [] if consent_id in preferences.consents else [consent]
         case WithdrawConsent(consent_id):
-            if consent_id not in case.consents:
-                raise Refused(f"the case has no consent {consent_id}; it has: {', '.join(case.consents) or 'none'}")
-            return [ConsentWithdrawn(consent_id=consent_id, assess_at=soon), *cancellations(case.ledger, "consent")]
+            if consent_id not in preferences.consents:
+                names = ", ".join(preferences.consents) or "none"
+                raise Refused(f"the case has no consent {consent_id}; it has: {names}")
+            withdrawn = ConsentWithdrawn(consent_id=consent_id, assess_at=soon)
+            return [withdrawn, *cancellations(contacts.ledger, "consent")]
         case RecordBlock():
-            return [] if command.block_id in case.blocks else _block(case, command, context)
+            known = command.block_id in preferences.blocks
+            return [] if known else _block(preferences, command, contacts, hours_a_week)
         case RemoveBlock(block_id):
-            if block_id not in case.blocks:
-                raise Refused(f"the case has no block {block_id}; it has: {', '.join(case.blocks) or 'none'}")
+            if block_id not in preferences.blocks:
+                names = ", ".join(preferences.blocks) or "none"
+                raise Refused(f"the case has no block {block_id}; it has: {names}")
             return [BlockRemoved(block_id=block_id, assess_at=soon)]
     assert_never(command)
 
 
-def _block(case: Case, command: RecordBlock, context: DecisionContext) -> Sequence[Event]:
+def evolve(preferences: Preferences, event: Event) -> Preferences:
+    """The preferences after `event`."""
+    consents, blocks = preferences.consents, preferences.blocks
+    match event:
+        case ConsentRecorded(consent_id=consent_id):
+            consent = Consent(event.kind, event.ways, event.until)
+            return replace(preferences, consents={**consents, consent_id: consent})
+        case ConsentWithdrawn(consent_id=consent_id):
+            return replace(preferences, consents={name: one for name, one in consents.items() if name != consent_id})
+        case BlockRecorded(block_id=block_id):
+            block = Block(event.ways, event.weekdays, event.opens, event.closes)
+            return replace(preferences, blocks={**blocks, block_id: block})
+        case BlockRemoved(block_id=block_id):
+            return replace(preferences, blocks={name: one for name, one in blocks.items() if name != block_id})
+    assert_never(event)
+
+
+def _block(
+    preferences: Preferences, command: RecordBlock, contacts: Contacts, hours_a_week: int | None
+) -> Sequence[BlockRecorded | PermitCancelled]:
     if (command.opens is None) != (command.closes is None):
         raise Refused("give both opens and closes, or neither")
     blocked = BlockRecorded(
@@ -60,61 +151,8 @@ def _block(case: Case, command: RecordBlock, context: DecisionContext) -> Sequen
         opens=command.opens,
         closes=command.closes,
     )
-    after = evolve(case, blocked)
-    packs = context.policy.packs_at(country_of(case.region))
-    limits = [rule.hours_a_week for pack in packs for rule in pack.rules if isinstance(rule, BlocksRule)]
-    limit = min((limit for limit in limits if limit is not None), default=None)
-    hours = sum(_hours_a_week(one) for one in after.blocks.values())
-    if limit is not None and hours > limit:
-        raise Refused(f"{hours:g} hours a week would be blocked; {limit} can be, so remove another block first")
-    return [
-        blocked,
-        *cancellations((one for one in case.ledger if not command.ways or one.way in command.ways), "hold"),
-    ]
-
-
-def decide_override(
-    case: Case, command: RequestOverride | ApproveOverride | RejectOverride, now: datetime
-) -> Sequence[Event]:
-    """What follows. Raises Refused for one that is not there, and for the same person twice."""
-    match command:
-        case RequestOverride():
-            if command.override_id in case.overrides_heard:
-                return []
-            if not case.open:
-                raise Refused("the case is not open: there is no next step to choose")
-            return [
-                OverrideRequested(
-                    override_id=command.override_id,
-                    way=command.way,
-                    purpose=command.purpose,
-                    reason=command.reason,
-                    by=command.by,
-                )
-            ]
-        case ApproveOverride(override_id, by):
-            wanted = _wanted(case, override_id)
-            if wanted.approved_by is not None:
-                return []
-            if wanted.by == by:
-                raise Refused(f"{by} asked for this override: a second person has to approve it")
-            return [OverrideApproved(override_id=override_id, by=by, assess_at=next_quarter(now))]
-        case RejectOverride(override_id, by, reason):
-            _wanted(case, override_id)
-            return [OverrideRejected(override_id=override_id, by=by, reason=reason)]
-    assert_never(command)
-
-
-def _wanted(case: Case, override_id: str) -> RequestedOverride:
-    if override_id not in case.overrides:
-        raise Refused(f"no override {override_id} waits; there are: {', '.join(case.overrides) or 'none'}")
-    return case.overrides[override_id]
-
-
-def _hours_a_week(block: Block) -> float:
-    """Of a block with hours; one of ways alone blocks none."""
-    if block.opens is None or block.closes is None:
-        return 0
-    opens, closes = (timedelta(hours=at.hour, minutes=at.minute) for at in (block.opens, block.closes))
-    day = (closes - opens) % timedelta(days=1) or timedelta(days=1)
-    return (len(block.weekdays) or 7) * (day / timedelta(hours=1))
+    hours = sum(block.hours_a_week() for block in evolve(preferences, blocked).blocks.values())
+    if hours_a_week is not None and hours > hours_a_week:
+        raise Refused(f"{hours:g} hours a week would be blocked; {hours_a_week} can be, so remove another block first")
+    stopped = (permit for permit in contacts.ledger if about(command.ways, (permit.way,)))
+    return [blocked, *cancellations(stopped, "hold")]

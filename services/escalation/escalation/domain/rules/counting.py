@@ -8,10 +8,11 @@ from typing import Literal
 
 from doorstep.events.values import Way
 
+from escalation.domain.case.contacts import LedgerEntry, about
 from escalation.domain.rules import schema
 from escalation.domain.rules.evaluator import EVER, Detail, Evaluator
 from escalation.domain.rules.hours import DAY, Zones, midnight
-from escalation.domain.rules.request import ContactRequest, LedgerEntry, about
+from escalation.domain.rules.request import ContactRequest
 
 CONVERSATION = frozenset({"answered", "completed"})
 

@@ -7,10 +7,12 @@ from datetime import date, datetime
 from doorstep.events.escalation.holds import HoldKind
 from doorstep.events.values import Way
 
+from escalation.domain.case.contacts import about
+from escalation.domain.case.holds import Hold
+from escalation.domain.case.preferences import Block
 from escalation.domain.rules import schema
 from escalation.domain.rules.evaluator import NEVER, Detail, Evaluator
 from escalation.domain.rules.hours import (
-    Block,
     OpenHours,
     Spans,
     Zones,
@@ -19,7 +21,7 @@ from escalation.domain.rules.hours import (
     next_unblocked,
     open_on,
 )
-from escalation.domain.rules.request import ContactRequest, HeldBy, about
+from escalation.domain.rules.request import ContactRequest
 
 HOLDS_ZH: dict[HoldKind, str] = {
     "dispute": "债务异议",
@@ -129,11 +131,11 @@ class SuspensionEvaluator(Evaluator):
             return "no hold", "没有停止联系的情形"
         return f"hold: {', '.join(kinds)}", f"停止联系：{'、'.join(HOLDS_ZH[kind] for kind in kinds)}"
 
-    def _on(self, request: ContactRequest, at: datetime) -> Sequence[HeldBy]:
+    def _on(self, request: ContactRequest, at: datetime) -> Sequence[Hold]:
         return [
             hold
             for hold in request.holds
-            if (hold.starts is None or hold.starts <= at)
+            if hold.begun(at)
             and (hold.until is None or at < hold.until)
             and about(hold.loans, request.loans)
             and about(hold.ways, (request.way,))

@@ -10,8 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from doorstep.events.values import Way
-
+from escalation.domain.case.preferences import Block
 from escalation.domain.rules.calendars import day_class
 from escalation.domain.rules.schema import DayClass, Holidays
 
@@ -37,17 +36,6 @@ class OpenHours:
 
     def _open_minutes(self, name: DayClass) -> int:
         return sum(closes - opens for opens, closes in self.minutes[name])
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Hours the borrower called inconvenient: on `weekdays` (1 is Monday; empty: every day) from `opens` to `closes` on
-    the borrower's clock, past midnight where it closes first; on `ways` (empty: all). Without hours: all day."""
-
-    ways: tuple[Way, ...] = ()
-    weekdays: tuple[int, ...] = ()
-    opens: time | None = None
-    closes: time | None = None
 
 
 @lru_cache(maxsize=65536)

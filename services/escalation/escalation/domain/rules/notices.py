@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from escalation.domain.case.contacts import LedgerEntry
 from escalation.domain.rules import schema
 from escalation.domain.rules.calendars import business_day
 from escalation.domain.rules.evaluator import EVER, Detail, Evaluator
 from escalation.domain.rules.hours import DAY, midnight
-from escalation.domain.rules.request import ContactRequest, LedgerEntry
+from escalation.domain.rules.request import ContactRequest
 
 GIVEN = frozenset({"sent", "delivered", "answered"})
 """What proves that a notice went out. `unknown` counts as sent against a cap, not in favour of a notice."""

@@ -5,7 +5,7 @@ verdict on it. Drafts give their verdict and refuse nothing.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import TypeVar, get_args
@@ -14,48 +14,21 @@ from zoneinfo import ZoneInfo
 from babel.core import get_global
 from doorstep.events.escalation.holds import HoldKind
 from doorstep.events.escalation.permits import Duty
-from doorstep.events.values import Span, Verdict, Way
+from doorstep.events.values import Span, Verdict
 
+from escalation.domain.case.holds import HoldTerms
 from escalation.domain.rules import schema
 from escalation.domain.rules.compile import evaluators_of, refusing_of
 from escalation.domain.rules.evaluator import EVER, NEVER, Evaluator
 from escalation.domain.rules.evaluators import BlocksEvaluator, HoursEvaluator
-from escalation.domain.rules.hours import DAY, Block, Spans, intersect, merge, midnight_utc, without
+from escalation.domain.rules.hours import DAY, Spans, intersect, merge, midnight_utc, without
 from escalation.domain.rules.pack import Pack
-from escalation.domain.rules.request import Consent, ContactRequest, HeldBy, LedgerEntry
-
-__all__ = [
-    "Block",
-    "Consent",
-    "ContactRequest",
-    "HeldBy",
-    "HoldTerms",
-    "LedgerEntry",
-    "duties",
-    "earliest",
-    "hold_terms",
-    "notice_hours",
-    "open_spans",
-    "staff",
-    "verdicts",
-    "zones_of",
-]
+from escalation.domain.rules.request import ContactRequest
 
 ROUNDS = 1000
 R = TypeVar("R", bound=schema.Rule)
 Binding = tuple[tuple[HoursEvaluator, datetime], ...]
 """Rules of hours, and with each, until when the borrower agreed to others."""
-
-
-@dataclass(frozen=True, slots=True)
-class HoldTerms:
-    """How long a hold lasts (None: until it is lifted), the ways it stops (empty: all), the rule that sets its length
-    as `pack/rule`, and whether it can be renewed."""
-
-    days: int | None
-    ways: tuple[Way, ...]
-    rule: str
-    renewable: bool
 
 
 def verdicts(packs: Sequence[Pack], request: ContactRequest) -> list[Verdict]:
@@ -140,6 +113,12 @@ def hold_terms(packs: Sequence[Pack], kind: HoldKind, on: date | None = None) ->
         rule=f"{pack.id}/{rule.id}",
         renewable=longest.renewable,
     )
+
+
+def blockable_hours(packs: Sequence[Pack]) -> int | None:
+    """How many hours a week the borrower can call inconvenient at most; None: any number."""
+    limits = [rule.hours_a_week for pack in packs for rule in pack.rules if isinstance(rule, schema.BlocksRule)]
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 @lru_cache(maxsize=4096)
