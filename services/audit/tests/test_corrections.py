@@ -1,13 +1,12 @@
 """What corrects something stands beside it, in every rendering."""
 
-import io
 from datetime import date, timedelta
 
 import msgspec
 import pytest
 from audit.presentation.pdf import FONT, pdf
 from audit.presentation.present import ShownLine, notes, present
-from audit.presentation.terminal import table
+from audit.presentation.terminal import timeline_table
 from audit.timeline.domain import Line, timeline
 from doorstep.events.escalation.cases import CaseReevaluated
 from doorstep.events.escalation.loans import (
@@ -17,7 +16,6 @@ from doorstep.events.escalation.loans import (
     PaymentReversalRecorded,
 )
 from doorstep.events.escalation.permits import ContactDenied
-from rich.console import Console
 
 from tests.support.audit import START, Story, decision, example
 
@@ -107,10 +105,7 @@ def test_below_the_sentence_stand_the_three_times_and_the_links(reversed_payment
 
 
 def test_the_terminal_shows_them(reversed_payment: Story) -> None:
-    console = Console(width=160, file=io.StringIO())
-    with console.capture() as printed:
-        console.print(table(present(timeline("case-1", reversed_payment.entries), "en")))
-    text = printed.get()
+    text = timeline_table(present(timeline("case-1", reversed_payment.entries), "en"), width=160)
     for told in ("[late]", "Occurred 2026-03-01 01:00 UTC", "Corrected by #2", "Corrects #1"):
         assert told in text
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from audit.monitor.domain import violation_id
 from audit.presentation.present import notes, present
-from audit.presentation.terminal import table
+from audit.presentation.terminal import timeline_table
 from audit.store.react import absorb
 from audit.timeline.domain import Line, timeline
 from doorstep.events.audit import ViolationFound
@@ -14,7 +14,6 @@ from doorstep.events.reminder import ContactSent
 from doorstep.events.values import Language
 from doorstep.infra.clock import SimulatedClock
 from doorstep.kernel.runtime import Running
-from rich.console import Console
 
 from tests.support.audit import START, Browser, Story, records
 
@@ -68,10 +67,8 @@ def test_the_reason_stands_below_the_line_in_both_languages(language: Language) 
 
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
 def test_the_terminal_shows_it(language: Language) -> None:
-    console = Console(width=400, record=True)
-    console.print(table(present(timeline("case-1", broken().entries), language)))
+    told = timeline_table(present(timeline("case-1", broken().entries), language), width=400)
 
-    told = console.export_text()
     assert {"en": "[violation]", "zh-CN": "[违规]"}[language] in told
     assert told.count(REASONS[language]) == 2
 

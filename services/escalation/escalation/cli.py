@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import sys
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from pathlib import Path
@@ -14,11 +13,10 @@ import msgspec
 import typer
 from doorstep.app import local
 from doorstep.app.embedded import policy_folder
+from doorstep.app.printing import progress
 from doorstep.events.envelope import Envelope, decode
 from doorstep.events.values import Language
 from doorstep.infra import gc_tuning
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from escalation import views
 from escalation.backtest.backtest import Period, Replay
@@ -69,7 +67,7 @@ def backtest(
         raise typer.BadParameter(str(error)) from None
     language: Language = "zh-CN" if lang == "zh" else "en"
     for part in shown(report, language):
-        Console().print(part)
+        typer.echo(part)
     if as_json:
         typer.echo(msgspec.json.encode(report.as_json(language)))
 
@@ -136,19 +134,17 @@ async def _backtest(
     gc_tuning.collect_rarely()
     replay = Replay(policies, span, perf_counter)
     async with local.reading("escalation", folder) as engine, engine.connect() as connection:
-        with _progress() as progress:
+        with progress() as moved:
             total = await _count(connection, tenant)
-            reading = progress.add_task("read", total=total)
             seconds = 0.0
             async for rows in history(connection, tenant):
                 start = perf_counter()
                 replay.fold(rows)
                 seconds += perf_counter() - start
-                progress.update(reading, completed=replay.events)
-            deciding = progress.add_task("decide", total=replay.heard)
+                moved("read", replay.events, total)
             start = perf_counter()
             for done in replay.run():
-                progress.update(deciding, completed=done)
+                moved("decide", done, replay.heard)
             seconds += perf_counter() - start - replay.deciding
     return BacktestReport.of(replay, span, examples, folding=seconds)
 
@@ -178,11 +174,6 @@ async def _find(decision_id: str, folder: Path) -> Envelope | None:
         # Decisions that are older than the table of their places.
         value = await (await _driver(connection)).fetchval(_SEARCH, f'"decision_id":"{decision_id}"'.encode())
         return None if value is None else decode(bytes(value))
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
 
 
 _FROM = "from events e join streams s using (stream) where s.category in ('case', 'tenant')"

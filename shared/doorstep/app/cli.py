@@ -3,7 +3,6 @@
 import getpass
 import gzip
 import json
-import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from datetime import UTC, date, datetime
 from importlib.metadata import entry_points, version
@@ -12,12 +11,11 @@ from typing import Annotated, Any
 
 import typer
 import uvicorn
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Column, Table
 
 from doorstep.app import event_docs, local
 from doorstep.app.embedded import Embedded, Secrets, installed, installed_as
-from doorstep.app.terminal import demand_port, err, fault, link, loop, out
+from doorstep.app.printing import progress, table
+from doorstep.app.terminal import demand_port, fault, link, loop
 from doorstep.app.terminal import serve as serve_pages
 from doorstep.infra import gc_tuning, telemetry
 from doorstep.infra.access import Access, Role
@@ -66,8 +64,8 @@ def up(
     async def run() -> None:
         doorstep = Embedded(folder, Secrets.kept_in(folder))
         await doorstep.start(clock=SystemClock())
-        out.print(f"Doorstep is up. Open {link(doorstep, port)}", soft_wrap=True)
-        out.print("The link holds an admin token for twelve hours; `doorstep token` makes others.", style="dim")
+        typer.echo(f"Doorstep is up. Open {link(doorstep, port)}")
+        typer.secho("The link holds an admin token for twelve hours; `doorstep token` makes others.", dim=True)
         try:
             await serve_pages(doorstep, port)
         finally:
@@ -109,7 +107,7 @@ def import_(
     async def run() -> None:
         names = mapping.load(mapping_file) if mapping_file else None
         async with local.desk(folder) as desk:
-            with _bar("rows read", "rows written") as moved:
+            with progress() as moved:
                 reports = await desk.importer.import_file(
                     file,
                     names,
@@ -117,11 +115,11 @@ def import_(
                     confirm=confirm,
                     tenant=tenant,
                     business_date=day,
-                    progress=moved,
+                    progress=lambda stage, done: moved(f"rows: {stage}", done, 0),
                 )
             for report in reports:
-                out.print(str(report))
-            out.print(f"{await desk.publish()} facts published")
+                typer.echo(str(report))
+            typer.echo(f"{await desk.publish()} facts published")
 
     try:
         _run(run())
@@ -146,12 +144,12 @@ def check(facts: Annotated[Path, typer.Argument(help="a bank's facts, one CloudE
     try:
         for problem in checking.check(counted()):
             problems += 1
-            out.print(str(problem), markup=False, soft_wrap=True)
+            typer.echo(str(problem))
     except (OSError, EOFError) as error:
         raise fault(str(error)) from None
     if problems:
         raise fault(f"{problems} problems in {lines} lines")
-    out.print(f"{lines} facts, all well-formed")
+    typer.echo(f"{lines} facts, all well-formed")
 
 
 @app.command("schema")
@@ -159,7 +157,7 @@ def schema_(folder: Annotated[Path, typer.Option(help="where to write")] = Path(
     """Generate the JSON Schema of intake with its examples, and the event catalogue."""
     schema.write(folder / "schema")
     event_docs.write(folder)
-    out.print(f"written to {folder}")
+    typer.echo(f"written to {folder}")
 
 
 @app.command()
@@ -171,7 +169,7 @@ def token(
     """A token for the embedded system's API, good for twelve hours."""
     if not (folder / "secrets.json").exists():
         raise fault(f"there is no Doorstep in {folder}; start one with `doorstep up`")
-    print(Secrets.kept_in(folder).issuer.token(who, role, datetime.now(UTC)))  # noqa: T201
+    typer.echo(Secrets.kept_in(folder).issuer.token(who, role, datetime.now(UTC)))
 
 
 @parked.command("list")
@@ -181,11 +179,12 @@ def parked_list(service: ServiceName = "escalation", folder: Folder = local.FOLD
     async def run(running: Running) -> None:
         async with running.engine.connect() as connection:
             waiting = await parking.listing(connection)
-        columns = (Column(name, overflow="fold") for name in ("id", "since", "key", "case", "reason"))
-        table = Table(*columns, title=f"parked at {service}: {len(waiting)}")
-        for one in waiting:
-            table.add_row(str(one.id), f"{one.parked_at:%Y-%m-%d %H:%M %Z}", one.key, one.case_id or "?", one.reason)
-        out.print(table)
+        rows = [
+            (str(one.id), f"{one.parked_at:%Y-%m-%d %H:%M %Z}", one.key, one.case_id or "?", one.reason)
+            for one in waiting
+        ]
+        title = f"parked at {service}: {len(waiting)}"
+        typer.echo(table(("id", "since", "key", "case", "reason"), rows, title=title))
 
     _with(service, folder, run)
 
@@ -200,14 +199,8 @@ def parked_show(parked_id: int, service: ServiceName = "escalation", folder: Fol
         if not found:
             raise fault(f"no message {parked_id} was ever parked at {service}")
         one = found[0]
-        out.print(
-            f"{one.topic}/{one.partition} offset {one.offset}, key {one.key}, {one.status}: {one.reason}",
-            markup=False,
-            soft_wrap=True,
-        )
-        # Unwrapped: what a person copies from here must still be the message.
-        value = (await parking.opened(running.vault, one)).decode(errors="backslashreplace")
-        out.print(value, markup=False, highlight=False, soft_wrap=True)
+        typer.echo(f"{one.topic}/{one.partition} offset {one.offset}, key {one.key}, {one.status}: {one.reason}")
+        typer.echo((await parking.opened(running.vault, one)).decode(errors="backslashreplace"))
 
     _with(service, folder, run)
 
@@ -218,7 +211,7 @@ def parked_replay(key: str, service: ServiceName = "escalation", folder: Folder 
 
     async def run(running: Running) -> None:
         result = await http.replay_key(running, key, _whoever())
-        out.print_json(json.dumps(result))
+        typer.echo(json.dumps(result, indent=2, ensure_ascii=False))
         if "reason" in result:
             raise typer.Exit(1)
 
@@ -239,7 +232,7 @@ def parked_discard(
             await http.discard_one(running, parked_id, _whoever(), reason)
         except Unknown as error:
             raise fault(str(error)) from None
-        out.print(f"message {parked_id} is discarded")
+        typer.echo(f"message {parked_id} is discarded")
 
     _with(service, folder, run)
 
@@ -262,23 +255,6 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
         loop(work)
     except (local.NotHere, WrongSettings, Unknown, ConnectionError) as error:
         raise fault(str(error)) from None
-
-
-class _bar:
-    """Two progress bars on a terminal, nothing elsewhere."""
-
-    def __init__(self, read: str, write: str) -> None:
-        self._names = {"read": read, "write": write}
-
-    def __enter__(self) -> Callable[[str, int], None]:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self._progress = Progress(*columns, console=err, disable=not sys.stderr.isatty())
-        self._progress.start()
-        tasks = {stage: self._progress.add_task(name, total=None) for stage, name in self._names.items()}
-        return lambda stage, done: self._progress.update(tasks[stage], completed=done)
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
 
 
 for _entry in entry_points(group="doorstep.commands"):

@@ -7,7 +7,6 @@ from typing import Any
 
 import typer
 import uvicorn
-from rich.console import Console
 
 from doorstep.app.embedded import Embedded
 from doorstep.infra.settings import WrongSettings
@@ -19,12 +18,11 @@ except ImportError:  # There is none for Windows.
     uvloop = None  # type: ignore[assignment]
 
 HOME = "/audit/"
-out, err = Console(), Console(stderr=True)
 
 
 def fault(message: str) -> typer.Exit:
     """Says `message` in red; to be raised."""
-    err.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+    typer.secho(message, fg="red", err=True)
     return typer.Exit(2)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import Result
 from doorstep.app import local
 from doorstep.app.cli import app
 from doorstep.app.embedded import Embedded, Secrets
@@ -20,7 +21,7 @@ from doorstep.bus.interface import Outgoing
 from doorstep.events.registry import INTAKE
 from doorstep.infra.clock import SystemClock
 from doorstep.intake.mapping import REQUIRED
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "docs" / "schema" / "examples").glob("*.json"))
 FACTS = b"".join(json.dumps(json.loads(path.read_text())).encode() + b"\n" for path in EXAMPLES)

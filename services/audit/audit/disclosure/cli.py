@@ -10,10 +10,9 @@ import typer
 from doorstep.app import local
 from doorstep.events.values import Language
 from doorstep.infra.clock import SystemClock
-from rich.console import Console
 
 from audit.presentation.present import ShownTimeline, present
-from audit.presentation.terminal import table
+from audit.presentation.terminal import timeline_table
 from audit.timeline import instants
 from audit.timeline.as_of import NotYet, timeline_as_of
 
@@ -45,7 +44,7 @@ def timeline(
     elif as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode())
     else:
-        Console().print(table(shown))
+        typer.echo(timeline_table(shown))
 
 
 def _print(shown: ShownTimeline, file: Path) -> None:

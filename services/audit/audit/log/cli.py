@@ -1,18 +1,17 @@
 """`log`: make, open, verify and export the log; `witness`: keep those of others."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 from doorstep.app import local
+from doorstep.app.printing import progress
 from doorstep.kernel.decider import Refused
 from doorstep.kernel.runtime import Running
 from doorstep.kernel.service import Halt
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from tlog.folder import Broken, Folder
 from tlog.paths import KEY
 from tlog.verifier import VerifierKey, Wrong
@@ -22,7 +21,6 @@ from audit.log import scrub, writer
 
 T = TypeVar("T")
 commands = typer.Typer(no_args_is_help=True, help="The log of all events that nobody can quietly change.")
-out, err = Console(soft_wrap=True, highlight=False), Console(stderr=True, soft_wrap=True, highlight=False)
 Where = Annotated[Path, typer.Option(help="folder of the embedded system")]
 
 
@@ -30,16 +28,16 @@ Where = Annotated[Path, typer.Option(help="folder of the embedded system")]
 def create(folder: Where = local.FOLDER) -> None:
     """Make an empty log, once and for ever. DOORSTEP_LOG_KEY signs it, as DOORSTEP_LOG_ORIGIN."""
     log = _with(folder, writer.create)
-    out.print(f"the log {log.signer.name} lies in {log.folder.path}. Make its key known to whoever is to verify it:")
-    print(log.signer.verifier)  # noqa: T201
+    typer.echo(f"the log {log.signer.name} lies in {log.folder.path}. Make its key known to whoever is to verify it:")
+    typer.echo(str(log.signer.verifier))
 
 
 @commands.command("open")
 def open_(folder: Where = local.FOLDER) -> None:
     """Verify the end of the log against what was signed last, as its writer does; nothing is repaired."""
     log = _with(folder, writer.open_)
-    out.print(f"{log.signer.name}: {log.head.size} entries, root {log.head.root.hex()}, in {log.folder.path}")
-    print(log.signer.verifier)  # noqa: T201
+    typer.echo(f"{log.signer.name}: {log.head.size} entries, root {log.head.root.hex()}, in {log.folder.path}")
+    typer.echo(str(log.signer.verifier))
 
 
 @commands.command("verify")
@@ -56,8 +54,8 @@ def verify_(
     else:
         found = _with(folder, lambda running: _own(running, key, kept))
     before = f", and goes on from {found.earlier.size}" if found.earlier else ""
-    out.print(f"{found.checkpoint.origin}: all {found.checkpoint.size} entries are as signed{before}")
-    out.print(f"root {found.checkpoint.root.hex()}")
+    typer.echo(f"{found.checkpoint.origin}: all {found.checkpoint.size} entries are as signed{before}")
+    typer.echo(f"root {found.checkpoint.root.hex()}")
 
 
 @commands.command()
@@ -70,7 +68,7 @@ def export(
     async def copy(running: Running) -> str:
         return await asyncio.to_thread(Folder(running.settings.log_folder).export, target)
 
-    print(_with(folder, copy), end="")  # noqa: T201
+    typer.echo(_with(folder, copy), nl=False)
 
 
 def witness(
@@ -101,11 +99,11 @@ def witness(
 async def _own(running: Running, key: str | None, earlier: str | None) -> Verified:
     log = Folder(running.settings.log_folder)
     found = await asyncio.to_thread(_verified, log.path, key or str(writer.signer(running.settings).verifier), earlier)
-    with _progress() as moved:
+    with progress() as moved:
         done, size = 0, found.checkpoint.size
         while done < size:
             done = await scrub.slice_(running, log, done, size)
-            moved(done, size)
+            moved("entries", done, size)
     return found
 
 
@@ -113,13 +111,15 @@ def _verified(path: Path, key: str | None, earlier: str | None) -> Verified:
     try:
         if key is None:
             key = (path / KEY).read_text(encoding="utf-8")
-            err.print(
+            typer.secho(
                 "The key is the one in the folder itself, so this shows only that the log fits itself: whoever rewrote"
                 " it could have replaced the key too. Give --key from somebody you trust.",
-                style="yellow",
+                fg="yellow",
+                err=True,
             )
-        with _progress() as moved:
-            return verify(Folder(path), VerifierKey.parse(key), earlier=earlier, progress=moved)
+        with progress() as moved:
+            entries = partial(moved, "entries")
+            return verify(Folder(path), VerifierKey.parse(key), earlier=earlier, progress=entries)
     except Wrong as error:
         raise _fault(str(error), 1) from None
     except OSError as error:
@@ -140,19 +140,5 @@ def _with(folder: Path, work: Callable[[Running], Awaitable[T]]) -> T:
 
 
 def _fault(message: str, status: int) -> typer.Exit:
-    err.print(message, style="red", markup=False)
+    typer.secho(message, fg="red", err=True)
     return typer.Exit(status)
-
-
-class _progress:
-    """A bar on a terminal, nothing elsewhere."""
-
-    def __enter__(self) -> Callable[[int, int], None]:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self._progress = Progress(*columns, console=err, disable=not sys.stderr.isatty())
-        self._progress.start()
-        task = self._progress.add_task("entries", total=None)
-        return lambda done, size: self._progress.update(task, completed=done, total=size)
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()

@@ -1,37 +1,33 @@
 """The timeline in the terminal."""
 
+import typer
+from doorstep.app.printing import table
 from doorstep.events.values import Language
-from rich.table import Table
-from rich.text import Text
 
 from audit.presentation.formatting import instant
 from audit.presentation.labels import label
 from audit.presentation.present import ShownLine, ShownTimeline, notes
 
 _COLOURS = {
-    "gap": "bold red",
+    "gap": "red",
     "denied": "yellow",
     "late": "magenta",
     "reevaluated": "magenta",
     "override": "cyan",
     "suspended": "red",
-    "conflict": "bold red",
-    "violation": "bold red",
+    "conflict": "red",
+    "violation": "red",
 }
+_LOUD = {"gap", "conflict", "violation"}
 
 
-def table(shown: ShownTimeline) -> Table:
+def timeline_table(shown: ShownTimeline, width: int | None = None) -> str:
     """Place in the log, time, who, what. A flag or a gap stands out by colour and by a word."""
-    title = f"{label('case', shown.language)} {shown.case_id} · {shown.zone}"
-    drawn = Table(title=title, title_justify="left", header_style="bold", expand=True, show_lines=False)
-    drawn.add_column("#", justify="right", no_wrap=True)
-    drawn.add_column(label("recorded", shown.language), no_wrap=True)
-    drawn.add_column(label("who", shown.language), max_width=24, overflow="fold")
-    # Chinese has no spaces to break at; without folding, amounts would give way to an ellipsis.
-    drawn.add_column(label("what", shown.language), ratio=1, overflow="fold")
-    for line in shown.lines:
-        drawn.add_row(_place(line), _when(line), _who(line), _what(line, shown.language))
-    return drawn
+    language = shown.language
+    columns = ("#", *(label(name, language) for name in ("recorded", "who", "what")))
+    rows = [(_place(line), _when(line), _who(line), _what(line, language)) for line in shown.lines]
+    title = f"{label('case', language)} {shown.case_id} · {shown.zone}"
+    return table(columns, rows, title=title, right={0}, width=width)
 
 
 def _place(line: ShownLine) -> str:
@@ -42,16 +38,12 @@ def _when(line: ShownLine) -> str:
     return instant(line.recorded, line.recorded.tzinfo) if line.recorded and line.recorded.tzinfo else "—"
 
 
-def _who(line: ShownLine) -> Text:
-    return Text(f"{line.actor.id} ({line.actor.role})" if line.actor else "—")
+def _who(line: ShownLine) -> str:
+    return f"{line.actor.id} ({line.actor.role})" if line.actor else "—"
 
 
-def _what(line: ShownLine, language: Language) -> Text:
+def _what(line: ShownLine, language: Language) -> str:
     marks: tuple[str, ...] = ("gap",) if line.kind == "gap" else line.flags
-    said = Text()
-    for mark in marks:
-        said.append(f"[{label(mark, language)}] ", _COLOURS.get(mark, "bold"))
-    said.append(line.sentence)
-    if told := notes(line, language):
-        said.append("\n" + " · ".join(told), "dim")
-    return said
+    flags = [typer.style(f"[{label(mark, language)}]", fg=_COLOURS.get(mark), bold=mark in _LOUD) for mark in marks]
+    below = [typer.style(" · ".join(told), dim=True)] if (told := notes(line, language)) else []
+    return "\n".join((" ".join((*flags, line.sentence)), *below))

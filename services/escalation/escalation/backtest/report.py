@@ -1,14 +1,12 @@
 """What a backtest found, for people and as JSON."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any, Self
 
 import msgspec
+from doorstep.app.printing import table
 from doorstep.events.values import Language
-from rich.console import RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from escalation.backtest.backtest import Period, Replay
 from escalation.backtest.differences import Differences
@@ -70,11 +68,11 @@ class BacktestReport(msgspec.Struct, frozen=True, kw_only=True):
         return {**whole, **speeds, "found": {**whole["found"], "examples": told}}
 
 
-def shown(report: BacktestReport, language: Language) -> Iterator[RenderableType]:
+def shown(report: BacktestReport, language: Language) -> Iterator[str]:
     """The report, part by part."""
     zh = language == "zh-CN"
     folded, decided = report.speeds
-    yield Text(
+    yield (
         f"{report.first} 至 {report.last}：{report.cases:,} 个案件，{report.events:,} 条事件，"
         f"重新评估 {report.decisions:,} 次"
         if zh
@@ -86,60 +84,51 @@ def shown(report: BacktestReport, language: Language) -> Iterator[RenderableType
         yield _changed(report.found, language)
         yield _by_rule(report.found, language)
     else:
-        yield Text("没有任何决策改变。" if zh else "No decision changes.")
+        yield "没有任何决策改变。" if zh else "No decision changes."
     for one in report.found.examples:
-        yield Text(
+        yield (
             f"· {one.case_id}：{difference(one, language)}" if zh else f"· {one.case_id}: {difference(one, language)}"
         )
     if report.refused:
-        yield Text(
+        yield (
             f"有 {report.refused} 项人工操作在新政策下无从进行，已略过。"
             if zh
             else f"{report.refused} steps of people were not possible in this course of things, and are left out."
         )
-    yield Text(
+    yield (
         f"读取 {folded:,.0f} 条事件/秒，决策 {decided:,.0f} 次/秒"
         if zh
         else f"{folded:,.0f} events/s folded, {decided:,.0f} decisions/s"
     )
 
 
-def _totals(found: Differences, language: Language) -> Table:
-    table = _table(("", ""), ("原政策", "as recorded"), ("新政策", "other policy"), language=language)
-    for name, of in (("准许的联系", "contacts"), ("准许的上门", "visits"), ("不准", "denials")):
-        table.add_row(
-            name if language == "zh-CN" else of, *(f"{getattr(one, of):,}" for one in (found.before, found.after))
-        )
+def _totals(found: Differences, language: Language) -> str:
+    both = (found.before, found.after)
+    rows = [
+        (name if language == "zh-CN" else of, *(f"{getattr(one, of):,}" for one in both))
+        for name, of in (("准许的联系", "contacts"), ("准许的上门", "visits"), ("不准", "denials"))
+    ]
     rules = sorted(found.before.refusals.keys() | found.after.refusals.keys())
     changed = [name for name in rules if found.before.refusals.get(name, 0) != found.after.refusals.get(name, 0)]
     for name in changed[:SHOWN]:
         label = f"不准：{name}" if language == "zh-CN" else f"refused by {name}"
-        table.add_row(label, *(f"{one.refusals.get(name, 0):,}" for one in (found.before, found.after)))
-    return table
+        rows.append((label, *(f"{one.refusals.get(name, 0):,}" for one in both)))
+    return _table(("", ""), ("原政策", "as recorded"), ("新政策", "other policy"), rows=rows, language=language)
 
 
-def _changed(found: Differences, language: Language) -> Table:
-    table = _table(("变化", "change"), ("数量", "how many"), language=language)
-    for kind, words in KINDS.items():
-        if kind in found.changed:
-            table.add_row(words[INDEX[language]], f"{found.changed[kind]:,}")
-    return table
+def _changed(found: Differences, language: Language) -> str:
+    kinds = [kind for kind in KINDS if kind in found.changed]
+    rows = [(KINDS[kind][INDEX[language]], f"{found.changed[kind]:,}") for kind in kinds]
+    return _table(("变化", "change"), ("数量", "how many"), rows=rows, language=language)
 
 
-def _by_rule(found: Differences, language: Language) -> Table:
-    table = _table(
-        ("变化", "change"), ("规则", "rule"), ("逾期天段", "bucket"), ("数量", "how many"), language=language
-    )
-    for one in found.counts[:SHOWN]:
-        table.add_row(KINDS[one.kind][INDEX[language]], one.rule, one.bucket, f"{one.count:,}")
+def _by_rule(found: Differences, language: Language) -> str:
+    rows = [(KINDS[one.kind][INDEX[language]], one.rule, one.bucket, f"{one.count:,}") for one in found.counts[:SHOWN]]
     if len(found.counts) > SHOWN:
-        table.add_row(f"… {len(found.counts) - SHOWN}", "", "", "")
-    return table
+        rows.append((f"… {len(found.counts) - SHOWN}", "", "", ""))
+    columns = (("变化", "change"), ("规则", "rule"), ("逾期天段", "bucket"), ("数量", "how many"))
+    return _table(*columns, rows=rows, language=language)
 
 
-def _table(*columns: tuple[str, str], language: Language) -> Table:
-    table = Table(header_style="bold")
-    for nth, words in enumerate(columns):
-        last = nth == len(columns) - 1
-        table.add_column(words[INDEX[language]], justify="right" if last else "left")
-    return table
+def _table(*columns: tuple[str, str], rows: Iterable[Sequence[str]], language: Language) -> str:
+    return table([words[INDEX[language]] for words in columns], rows, right={len(columns) - 1})
