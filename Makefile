@@ -32,7 +32,7 @@ bench: $(READY) ## how fast it is, beside comparable systems
 year: $(READY) ## 2,000 borrowers for a year in each of twelve jurisdictions, held against the rules by an independent checker
 	$(BIN)/python -m examples.year $(ARGS)
 
-schema: $(READY) ## the generated documents: JSON Schema of intake, event catalogue
+schema: $(READY) ## the generated documents: JSON Schema of intake, event catalogue, OpenAPI
 	$(BIN)/doorstep schema
 
 version: ## the newest release of CHANGELOG.md becomes the version of every distribution

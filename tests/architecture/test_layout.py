@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from doorstep.app import event_docs
+from doorstep.app import event_docs, openapi
 from doorstep.app.embedded import installed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -171,8 +171,14 @@ def test_no_tracked_file_names_a_registry_or_a_path_of_someones_machine() -> Non
     assert found == []
 
 
-def test_generated_documents_are_up_to_date(tmp_path: Path) -> None:
+def test_the_event_catalogue_is_up_to_date() -> None:
     assert event_docs.generate() == (ROOT / "docs" / event_docs.FILE).read_text(encoding="utf-8"), "run `make schema`"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_api_of_a_service_is_written_down_as_it_is(name: str) -> None:
+    written = (ROOT / "docs" / openapi.FOLDER / f"{name}.json").read_text(encoding="utf-8")
+    assert openapi.generate(name) == written, "run `make schema`"
 
 
 def test_every_decision_has_a_number_of_its_own_and_says_what_follows() -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 import uvicorn
 
-from doorstep.app import event_docs, local
+from doorstep.app import event_docs, local, openapi
 from doorstep.app.embedded import Embedded, Secrets, installed, installed_as
 from doorstep.app.printing import progress, table
 from doorstep.app.terminal import demand_port, fault, link, loop
@@ -154,9 +154,10 @@ def check(facts: Annotated[Path, typer.Argument(help="a bank's facts, one CloudE
 
 @app.command("schema")
 def schema_(folder: Annotated[Path, typer.Option(help="where to write")] = Path("docs")) -> None:
-    """Generate the JSON Schema of intake with its examples, and the event catalogue."""
+    """Generate the JSON Schema of intake with its examples, the event catalogue, and OpenAPI of each service."""
     schema.write(folder / "schema")
     event_docs.write(folder)
+    openapi.write(folder)
     typer.echo(f"written to {folder}")
 
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 
 import jwt
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -40,7 +41,14 @@ def build(services: Sequence[Running], access: Access, *, home: str | None = Non
             await asyncio.wait_for(one.close(), 15)
 
     # The documentation routes come with the framework's own, open ones; ours need a token like the rest.
-    app = FastAPI(title="Doorstep", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Doorstep",
+        version=version("doorstep"),
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
     app.state.access = access
     _add_probes(app, services)
     for one in services:
