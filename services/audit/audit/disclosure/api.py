@@ -47,7 +47,7 @@ def _case_routes(router: APIRouter, runtime: Runtime) -> None:
         reason: Text = "",
     ) -> Response:
         shown = await _shown(runtime, case_id, lang, as_of, principal if open else None, reason)
-        return Response(msgspec.json.encode(shown), media_type="application/json", headers=NO_STORE)
+        return Response(msgspec.json.encode(shown.merged()), media_type="application/json", headers=NO_STORE)
 
     @router.get("/cases/{case_id}/timeline.pdf")
     async def case_pdf(

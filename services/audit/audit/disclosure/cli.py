@@ -42,7 +42,7 @@ def timeline(
     if pdf:
         _print(shown, pdf)
     elif as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode())
+        typer.echo(msgspec.json.format(msgspec.json.encode(shown.merged()), indent=2).decode())
     else:
         typer.echo(timeline_table(shown))
 

@@ -204,6 +204,7 @@ LABELS: Mapping[str, tuple[str, str]] = {
     "provider": ("服务商", "provider"),
     "admin": ("管理员", "admin"),
     "printed": ("由 Doorstep 审计生成", "From the Doorstep audit"),
+    "in_ledger": ("（已记入台账）", " (in the ledger)"),
     "yes_suspended": ("已暂停", "suspended"),
 }
 

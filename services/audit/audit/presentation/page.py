@@ -86,13 +86,14 @@ def case(
     borrower: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
     """One case's timeline. `borrower` is given where personal data were opened."""
-    counts = kinds(shown.lines)
+    told = shown.merged()
+    counts = kinds(told.lines)
     chosen = kind if kind in counts else ""
     return _render(
         view,
         "case.html",
         shown=shown,
-        days=days((shown.only(chosen) if chosen else shown).lines),
+        days=days((told.only(chosen) if chosen else told).lines),
         counts=counts,
         kind=chosen,
         may_open=may_open,

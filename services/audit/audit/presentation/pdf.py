@@ -54,7 +54,7 @@ def _fonts() -> typst.Fonts:
 
 
 def _data(shown: ShownTimeline, opened: bool) -> Mapping[str, Any]:
-    language = shown.language
+    language, told = shown.language, days(shown.merged().lines)
     as_of = label("as_of_now", language)
     if shown.as_of:
         as_of = label("as_of_notice", language).format(instant(shown.as_of, zone_named(shown.zone)))
@@ -69,7 +69,7 @@ def _data(shown: ShownTimeline, opened: bool) -> Mapping[str, Any]:
         "labels": {name: label(name, language) for name in (*WORDS, *LABELS)},
         "glance": _glance(shown),
         "disputes": shown.summary["disputes"],
-        "days": [{"day": day, "lines": [_line(one, language) for one in lines]} for day, lines in days(shown.lines)],
+        "days": [{"day": day, "lines": [_line(one, language) for one in lines]} for day, lines in told],
         "opened": opened,
         "case_id": shown.case_id,
     }
@@ -104,4 +104,4 @@ def _line(line: ShownLine, language: Language) -> Mapping[str, Any]:
     """The line with what Typst shall not work out: its time of day, who, and the notes below it."""
     told: dict[str, Any] = msgspec.to_builtins(line)
     clock = line.recorded.strftime("%H:%M:%S") if line.recorded else ""
-    return told | {"clock": clock, "notes": [*who(line, language), *notes(line, language)]}
+    return told | {"clock": clock, "positions": line.positions, "notes": [*who(line, language), *notes(line, language)]}

@@ -78,8 +78,9 @@ class ShownEntry(msgspec.Struct, frozen=True, gc=False):
 
 class ShownLine(msgspec.Struct, frozen=True, gc=False):
     """An event, or a gap: then only `sentence`, `stream` and the missing numbers tell something. What it `corrects`,
-    what it is `corrected_by` and what it `conflicts_with` are positions of entries. `violations`: the rules it broke,
-    and why."""
+    what it is `corrected_by`, what it `conflicts_with` and what it only `repeats` are positions of entries.
+    `violations`: the rules it broke, and why. `ledger`: the line of the ledger that only repeats this one, where the
+    two are told as one."""
 
     kind: Kind | Literal["gap"]
     sentence: str
@@ -100,6 +101,13 @@ class ShownLine(msgspec.Struct, frozen=True, gc=False):
     corrected_by: tuple[int, ...] = ()
     conflicts_with: tuple[int, ...] = ()
     violations: tuple[str, ...] = ()
+    repeats: int | None = None
+    ledger: "ShownLine | None" = None
+
+    @property
+    def positions(self) -> Sequence[int]:
+        """Of the entries behind it; none behind a gap."""
+        return [line.entry.position for line in (self, self.ledger) if line and line.entry]
 
     @property
     def apart(self) -> bool:
@@ -137,6 +145,19 @@ class ShownTimeline(msgspec.Struct, frozen=True, gc=False):
         """The lines of one kind; gaps stay, for nobody knows what is missing."""
         return msgspec.structs.replace(self, lines=tuple(line for line in self.lines if line.kind in (kind, "gap")))
 
+    def merged(self) -> "ShownTimeline":
+        """What only repeats another line told with it as one, the facts of both behind it."""
+        ledger = {line.repeats: line for line in self.lines if line.repeats is not None}
+        lines = [_with_ledger(line, ledger, self.language) for line in self.lines if line.repeats is None]
+        return msgspec.structs.replace(self, lines=tuple(lines))
+
+
+def _with_ledger(line: ShownLine, ledger: Mapping[int, ShownLine], language: Language) -> ShownLine:
+    booked = ledger.get(line.entry.position) if line.entry else None
+    if booked is None:
+        return line
+    return msgspec.structs.replace(line, sentence=line.sentence + label("in_ledger", language), ledger=booked)
+
 
 def present(
     timeline: Timeline,
@@ -145,7 +166,7 @@ def present(
     as_of: datetime | None = None,
     opened: Opened | None = None,
 ) -> ShownTimeline:
-    """`timeline` in `language`; sealed data as «sealed» unless `opened`."""
+    """`timeline` in `language`, a line for each entry; sealed data as «sealed» unless `opened`."""
     shown = opened or {}
     return ShownTimeline(
         case_id=timeline.case_id,
@@ -192,6 +213,7 @@ def _line(line: Line, language: Language, zone: tzinfo, opened: Opened) -> Shown
         line.corrected_by,
         line.conflicts_with,
         tuple([breach(one, language) for one in line.violations]),
+        line.repeats,
     )
 
 

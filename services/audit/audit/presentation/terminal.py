@@ -25,13 +25,13 @@ def timeline_table(shown: ShownTimeline, width: int | None = None) -> str:
     """Place in the log, time, who, what. A flag or a gap stands out by colour and by a word."""
     language = shown.language
     columns = ("#", *(label(name, language) for name in ("recorded", "who", "what")))
-    rows = [(_place(line), _when(line), _who(line), _what(line, language)) for line in shown.lines]
+    rows = [(_place(line), _when(line), _who(line), _what(line, language)) for line in shown.merged().lines]
     title = f"{label('case', language)} {shown.case_id} · {shown.zone}"
     return table(columns, rows, title=title, right={0}, width=width)
 
 
 def _place(line: ShownLine) -> str:
-    return str(line.entry.position) if line.entry else ""
+    return ", ".join(map(str, line.positions))
 
 
 def _when(line: ShownLine) -> str:

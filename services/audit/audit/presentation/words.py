@@ -11,6 +11,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "voice": ("语音电话", "voice call"),
     "email": ("电子邮件", "e-mail"),
     "push": ("应用推送", "push message"),
+    "push_token": ("推送标识", "push token"),
     "letter": ("信函", "letter"),
     "zh-CN": ("中文", "Chinese"),
     "en": ("英文", "English"),

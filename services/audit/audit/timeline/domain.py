@@ -21,6 +21,7 @@ from doorstep.events.values import Decision, Verdict
 
 from audit.store.entry import Entry
 from audit.timeline.corrections import Corrections, corrections
+from audit.timeline.echoes import echoes
 from audit.timeline.order import causal_order
 
 Kind = Literal["decision", "contact", "visit", "money", "case"]
@@ -57,7 +58,8 @@ _FAMILIES: Mapping[str, Kind] = {
 
 class Line(msgspec.Struct, frozen=True, gc=False):
     """An entry in its place on the timeline, with the positions of what it corrects, of what corrects it, and of what
-    claims the same place in its stream; and with the rules it broke."""
+    claims the same place in its stream; with the rules it broke; and with what it only `repeats`, unless it stands
+    out."""
 
     entry: Entry
     kind: Kind
@@ -68,6 +70,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     corrected_by: tuple[int, ...] = ()
     conflicts_with: tuple[int, ...] = ()
     violations: tuple[ViolationFound, ...] = ()
+    repeats: int | None = None
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -94,13 +97,16 @@ def timeline(case_id: str, entries: Iterable[Entry], size: int | None = None) ->
     entries of the log hold of the case (None: up to the last of them)."""
     ordered = causal_order(entries)
     claims = _claims(ordered)
-    gaps, corrected, broken = _gaps(claims), corrections(ordered), _broken(ordered)
+    gaps, corrected, broken, repeated = _gaps(claims), corrections(ordered), _broken(ordered), echoes(ordered)
     lines: list[Line | Gap] = []
     for entry in ordered:
         place = (entry.envelope.stream, entry.envelope.streamversion)
         if gap := gaps.pop(place, None):
             lines.append(gap)
-        lines.append(_line(entry, corrected, claims[place[0]][place[1]], broken.get(entry.envelope.id, ())))
+        line = _line(entry, corrected, claims[place[0]][place[1]], broken.get(entry.envelope.id, ()))
+        if entry.position in repeated and not line.flags:
+            line = msgspec.structs.replace(line, repeats=repeated[entry.position])
+        lines.append(line)
     last = max((entry.position + 1 for entry in ordered), default=0)
     tenant = ordered[0].envelope.tenant if ordered else ""
     return Timeline(case_id, tenant, tuple(lines), zone_of(ordered), last if size is None else size)
