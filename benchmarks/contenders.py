@@ -4,13 +4,11 @@ Each takes `count` fresh messages in batches and returns the seconds that took. 
 have ready is made before the clock starts."""
 
 import asyncio
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
 from typing import Any, Protocol
 
 import asyncpg
@@ -25,7 +23,6 @@ from doorstep.infra.database import EmbeddedPostgres
 from doorstep.infra.settings import Settings
 from doorstep.kernel.runtime import Running
 from doorstep.kernel.service import Service
-from doorstep.messaging.gateway import FileGateway
 from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate, event
 from sqlalchemy import make_url
@@ -136,7 +133,7 @@ async def handler(
     """`service` on databases of its own, without a bus."""
     own, vault = await postgres.scratch(), await postgres.scratch()
     secrets = Secrets.from_seed(1)
-    settings = Settings(
+    settings = service.settings(
         database_url=postgres.url(own, owner="postgres"),
         vault_url=postgres.url(vault, owner="postgres"),
         vault_key=secrets.vault_key,
@@ -144,11 +141,10 @@ async def handler(
         jwt_public_key=secrets.issuer.public_key,
     )
     unused = PostgresBus(database.engine(postgres.url("postgres", owner="postgres")))
-    with tempfile.TemporaryDirectory(prefix="doorstep-bench-") as folder:
-        running = Running(service, settings, bus=unused, clock=SystemClock(), gateway=FileGateway(Path(folder)))
-        await running.prepare()
-        yield Handler(name, running, messages)
-        await running.close()
+    running = Running(service, settings, bus=unused, clock=SystemClock())
+    await running.prepare()
+    yield Handler(name, running, messages)
+    await running.close()
 
 
 @asynccontextmanager
@@ -162,7 +158,9 @@ async def ledger_handler(postgres: EmbeddedPostgres) -> AsyncIterator[Handler]:
 async def escalation_handler(postgres: EmbeddedPostgres) -> AsyncIterator[Handler]:
     """The real thing: overdue facts of new borrowers, sealed, into cases."""
     records = facts.overdue_records()
-    async with handler("handler, escalation's case, sealing", installed_as("escalation"), postgres, records) as made:
+    async with handler(
+        "handler, escalation's case, sealing", installed_as("escalation", Settings), postgres, records
+    ) as made:
         yield made
 
 

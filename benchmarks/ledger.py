@@ -11,6 +11,7 @@ from doorstep.bus.interface import Partition, Record
 from doorstep.events.envelope import Actor, Envelope, encode, event_id
 from doorstep.events.money import Money
 from doorstep.events.registry import Event, event
+from doorstep.infra.settings import Settings
 from doorstep.kernel.decider import Decider, Routed, StreamId
 from doorstep.kernel.service import Service
 
@@ -96,6 +97,7 @@ service = Service(
     package="escalation",  # any package with migrations; the kernel's tables are what counts
     topic=SAID,
     listens=(HEARD,),
+    settings=Settings,
     deciders={"ledger": Decider("ledger", Ledger(), Ledger, decide, evolve)},
     react=react,
 )

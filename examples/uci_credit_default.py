@@ -330,7 +330,12 @@ async def run(
     gateway = ListeningGateway(folder / "gateway")
     doorstep = Embedded(folder, Secrets.from_seed(seed).keep(folder))
     try:
-        await doorstep.start(clock=clock, gateway=gateway, sole=True, policy_folder=_policy(folder, country))
+        await doorstep.start(
+            clock=clock,
+            resources={"reminder": gateway, "visit-scheduler": gateway},
+            sole=True,
+            policy_folder=_policy(folder, country),
+        )
         world = Bank(accounts, months, country, seed, doorstep, gateway, clock)
         await world.open()
         end = months[-1].arrives(country) + AFTERWARDS

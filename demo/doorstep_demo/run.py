@@ -146,7 +146,13 @@ async def staged(
     doorstep = Embedded(folder, Secrets.from_seed(seed).keep(folder), durable=False)
     policy = _policy(folder, portfolio.tenant, country)
     await doorstep.start(
-        clock=clock, gateway=ears, sole=True, log_every=DAY, log_scrub_every=DAY, monitor_every=DAY, **policy
+        clock=clock,
+        resources={"reminder": ears, "visit-scheduler": ears},
+        sole=True,
+        log_every=DAY,
+        log_scrub_every=DAY,
+        monitor_every=DAY,
+        **policy,
     )
     town = Town(portfolio, doorstep, ears, clock, every, terse=terse)
     await town.open()

@@ -16,6 +16,7 @@ import asyncpg
 import jsonschema
 import pytest
 import yaml
+from doorstep.app.embedded import installed_as
 from doorstep.infra.database import EmbeddedPostgres
 from doorstep.infra.settings import Settings
 from tlog.notes import Signer
@@ -60,14 +61,14 @@ def test_a_service_can_start_with_the_settings_it_is_given(service: str, monkeyp
         monkeypatch.delenv(name)
     for name, value in given.items():
         monkeypatch.setenv(name, value)
-    settings = Settings.read()
+    settings = installed_as(service, Settings).settings.read()
     assert settings.kafka == "kafka:9092"
     assert settings.http_host == "0.0.0.0"
 
 
 @pytest.mark.parametrize("service", INSTALLED)
 def test_a_service_is_given_no_setting_that_nobody_reads(service: str) -> None:
-    known = {f"DOORSTEP_{name.upper()}" for name in Settings.model_fields}
+    known = {f"DOORSTEP_{name.upper()}" for name in installed_as(service, Settings).settings.model_fields}
     assert environment_of(service).keys() <= known
 
 

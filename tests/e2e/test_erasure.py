@@ -12,6 +12,7 @@ import pytest
 import structlog
 from audit.disclosure.opening import ERASED
 from audit.log.writer import signer
+from audit.settings import AuditSettings
 from doorstep.infra import database, telemetry
 from doorstep.infra.access import Role
 from doorstep.infra.vault import CACHE_FOR
@@ -155,6 +156,7 @@ async def test_every_proof_holds_and_everything_that_is_not_personal_still_reads
     others = [one for one in archive.story.town._who if one != case_id][:2]
     before = {one: await archive.opened(one) for one in (case_id, *others)}
     settings = archive.story.doorstep.running("audit").settings
+    assert isinstance(settings, AuditSettings)
     log = Folder(settings.log_folder)
     earlier = log.checkpoint()
 

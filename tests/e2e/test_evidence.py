@@ -45,12 +45,11 @@ async def case() -> AsyncIterator[Case]:
         for service in story.doorstep.services:
             await service.finish()
         story.doorstep.secrets.keep(folder)
-        audit = story.doorstep.running("audit")
         case_id = (await summarize(story.doorstep, 0.0, None)).most_told()
         out = folder / "case.zip"
         done = await doorstep("evidence", "export", case_id, "-o", out, "--reason", "court 8", "--folder", folder)
         assert (done.returncode, done.stderr) == (0, "")
-        yield Case(story, case_id, out, (audit.settings.log_folder / "vkey").read_text().strip())
+        yield Case(story, case_id, out, (story.doorstep.folder / "log" / "vkey").read_text().strip())
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from audit.log import domain, writer
 from audit.log.domain import Head
 from audit.log.writer import LogWriter
+from audit.settings import AuditSettings
 from audit.store.react import absorb
 from doorstep.bus.interface import Partition, Record
 from doorstep.bus.postgres import PostgresBus
@@ -19,7 +20,6 @@ from doorstep.events.registry import AUDIT, LOANS
 from doorstep.infra import database
 from doorstep.infra.access import private_key
 from doorstep.infra.clock import SimulatedClock
-from doorstep.infra.settings import Settings
 from doorstep.kernel.decider import SYSTEM
 from doorstep.kernel.runtime import Running
 from doorstep.kernel.service import Service
@@ -43,6 +43,7 @@ LOGGING = Service(
     package="audit",
     topic=AUDIT,
     listens=(LOANS, AUDIT),
+    settings=AuditSettings,
     deciders={domain.CATEGORY: domain.log_head},
     absorb=absorb,
     workers=lambda runtime: [LogWriter(runtime)],
@@ -68,7 +69,7 @@ STEPS = (
 class Audit:
     """A running audit that is turned by hand."""
 
-    running: Running
+    running: Running[AuditSettings]
     folder: Folder
 
     @property
@@ -89,8 +90,7 @@ class Audit:
 
     async def head(self) -> Head:
         """As the database has it."""
-        found: Head = await self.running.state(domain.stream(ORIGIN))
-        return found
+        return await self.running.state(domain.log_head, domain.stream(ORIGIN))
 
     def verified(self, *, earlier: str | None = None) -> Checkpoint:
         """The published checkpoint, the whole log verified under it. Raises Wrong."""
@@ -125,7 +125,7 @@ async def fresh(new_database: NewDatabase) -> Sequence["AsyncEngine"]:
 async def started(engines: Sequence["AsyncEngine"], folder: Path, **more: object) -> AsyncIterator[Audit]:
     """A process of the audit. It can be started again, and beside another."""
     urls = [one.url.render_as_string(hide_password=False) for one in engines]
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "database_url": urls[0],
         "vault_url": urls[1],
         "vault_key": "k" * 32,
@@ -136,7 +136,8 @@ async def started(engines: Sequence["AsyncEngine"], folder: Path, **more: object
         "log_folder": folder,
         "durable": False,
     }
-    running = Running(LOGGING, Settings(**(values | more)), bus=PostgresBus(engines[2]), clock=SimulatedClock(START))  # type: ignore[arg-type]
+    settings = AuditSettings(**(values | more))
+    running = Running(LOGGING, settings, bus=PostgresBus(engines[2]), clock=SimulatedClock(START))
     await running.prepare()
     try:
         yield Audit(running, Folder(folder))

@@ -13,7 +13,7 @@ from doorstep.kernel.decider import Decider
 class Given:
     """A decider with a past."""
 
-    decider: Decider[Any, Any]
+    decider: Decider
     state: Any
 
     def when(self, command: Any, now: datetime) -> "Happened":
@@ -50,6 +50,6 @@ class Happened(Given):
         return event
 
 
-def given(decider: Decider[Any, Any], *events: Event) -> Given:
+def given(decider: Decider, *events: Event) -> Given:
     """`decider` after `events`."""
     return Given(decider, decider.fold(events))

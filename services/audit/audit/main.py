@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 from doorstep.events.registry import AUDIT, PUBLISHED
-from doorstep.kernel.service import Runtime, Service, Worker
+from doorstep.kernel.service import Service, Worker
 from fastapi import APIRouter
 
 from audit.disclosure import api as disclosure_api
@@ -29,6 +29,7 @@ from audit.monitor import api as monitor_api
 from audit.monitor import cli as monitor_cli
 from audit.monitor.domain import violations
 from audit.monitor.workers import Monitor
+from audit.settings import AuditRuntime, AuditSettings
 from audit.store.react import absorb
 from audit.timeline import api as timeline_api
 from audit.timeline.workers import Completeness
@@ -44,7 +45,7 @@ commands.command()(log_cli.witness)
 commands.add_typer(log_cli.commands, name="log")
 
 
-def api(runtime: Runtime) -> APIRouter:
+def api(runtime: AuditRuntime) -> APIRouter:
     """The routes of every room; each names who may use it."""
     router = APIRouter(tags=["audit"])
     for room in ROUTES:
@@ -52,7 +53,7 @@ def api(runtime: Runtime) -> APIRouter:
     return router
 
 
-def workers(runtime: Runtime) -> Sequence[Worker]:
+def workers(runtime: AuditRuntime) -> Sequence[Worker]:
     """The audit's own loops."""
     return [
         LogWriter(runtime),
@@ -69,9 +70,10 @@ service = Service(
     package="audit",
     topic=AUDIT,
     listens=PUBLISHED,
+    settings=AuditSettings,
     deciders={one.category: one for one in (disclosure, log_head, erasure, violations)},
     effects=effects,
-    performers={DESTROY: DestroyKey()},
+    performers=lambda runtime: {DESTROY: DestroyKey(runtime.vault)},
     absorb=absorb,
     workers=workers,
     api=api,

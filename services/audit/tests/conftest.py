@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from audit.main import service
+from audit.settings import AuditSettings
 from doorstep.bus.postgres import PostgresBus
 from doorstep.infra import database
 from doorstep.infra.access import Issuer, private_key
 from doorstep.infra.clock import SimulatedClock
-from doorstep.infra.settings import Settings
 from doorstep.kernel.runtime import Running
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -34,7 +34,7 @@ async def running(
     await postgres.create("audit_test", "audit_test_vault", "audit_test_bus")
     bus_engine = database.engine(postgres.url("audit_test_bus"))
     await database.migrate(bus_engine, database.BUS)
-    settings = Settings(
+    settings = AuditSettings(
         database_url=postgres.url("audit_test"),
         vault_url=postgres.url("audit_test_vault"),
         vault_key="k" * 32,

@@ -11,9 +11,10 @@ import msgspec
 import pytest
 from audit.disclosure.opening import ERASED, open_personal
 from audit.erasure import effects
-from audit.erasure.domain import Kept, Ordered
+from audit.erasure.domain import Kept, Ordered, erasure
 from audit.erasure.workers import KeyRetention, Retention
 from audit.main import service
+from audit.settings import AuditSettings
 from audit.store import views
 from audit.store.react import absorb
 from audit.timeline.domain import timeline
@@ -28,7 +29,6 @@ from doorstep.events.values import PackRef, Sealed
 from doorstep.infra import database, failpoints
 from doorstep.infra.access import Access, Issuer, Principal, Role
 from doorstep.infra.clock import SimulatedClock
-from doorstep.infra.settings import Settings
 from doorstep.infra.vault import CACHE_FOR, Erased
 from doorstep.kernel import http, parking
 from doorstep.kernel.decider import NO_TENANT
@@ -50,7 +50,7 @@ NewDatabase = Callable[..., Awaitable[AsyncEngine]]
 class Archive:
     """An audit driven by hand, and a borrower of its."""
 
-    running: Running
+    running: Running[AuditSettings]
     keys: AsyncEngine
     clock: SimulatedClock
 
@@ -142,7 +142,7 @@ class Archive:
         await self.settle()
 
     async def state(self) -> Any:
-        return await self.running.state(effects.stream(self.case_id, "demo-bank"))
+        return await self.running.state(erasure, effects.stream(self.case_id, "demo-bank"))
 
     async def said(self) -> Sequence[str]:
         """What the custody of the case has said, short."""
@@ -160,7 +160,7 @@ async def make(new_database: NewDatabase, tmp_path: Path) -> AsyncIterator[Calla
     async def one(**more: Any) -> Archive:
         engines = [await new_database(database.KERNEL, service.migrations), await new_database(database.VAULT)]
         urls = [engine.url.render_as_string(hide_password=False) for engine in engines]
-        settings = Settings(
+        settings = AuditSettings(
             database_url=urls[0],
             vault_url=urls[1],
             vault_key="k" * 32,

@@ -13,6 +13,7 @@ from audit.disclosure.evidence import export as exporting
 from audit.disclosure.evidence.export import Wanted, export
 from audit.log.writer import signer
 from audit.main import service
+from audit.settings import AuditSettings
 from audit.store.react import absorb
 from doorstep.bus.postgres import PostgresBus
 from doorstep.events.escalation.cases import CaseCured, CaseOpened
@@ -21,7 +22,6 @@ from doorstep.events.values import Borrower
 from doorstep.infra import database
 from doorstep.infra.access import Issuer, Principal, private_key
 from doorstep.infra.clock import SimulatedClock
-from doorstep.infra.settings import Settings
 from doorstep.kernel.runtime import Running
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tlog.notes import Signer
@@ -33,9 +33,11 @@ ISSUER = Issuer.generate()
 NAME = "王小明"
 AUDITOR = Principal("wang.li", "auditor")
 
+Audit = Running[AuditSettings]
+
 
 @pytest.fixture
-async def audit(new_database: Callable[..., Awaitable[AsyncEngine]], tmp_path: Path) -> AsyncIterator[Running]:
+async def audit(new_database: Callable[..., Awaitable[AsyncEngine]], tmp_path: Path) -> AsyncIterator[Audit]:
     """The audit, with a log of its own; nothing turns by itself."""
     engines = [
         await new_database(database.KERNEL, service.migrations),
@@ -43,7 +45,7 @@ async def audit(new_database: Callable[..., Awaitable[AsyncEngine]], tmp_path: P
         await new_database(database.BUS),
     ]
     urls = [one.url.render_as_string(hide_password=False) for one in engines]
-    settings = Settings(
+    settings = AuditSettings(
         database_url=urls[0],
         vault_url=urls[1],
         vault_key="k" * 32,
@@ -62,7 +64,7 @@ async def audit(new_database: Callable[..., Awaitable[AsyncEngine]], tmp_path: P
 
 
 @pytest.fixture
-async def case(audit: Running) -> Story:
+async def case(audit: Audit) -> Story:
     """Opened under seal; more comes when it is told."""
     story = Story()
     borrower = Borrower(borrower_id="B-1", name=NAME, phone="+8613800000000", address="上海市")
@@ -75,22 +77,22 @@ async def case(audit: Running) -> Story:
 
 
 @pytest.fixture
-def browser(audit: Running) -> Browser:
+def browser(audit: Audit) -> Browser:
     """See Browser."""
     return Browser(audit, ISSUER)
 
 
-async def heard(audit: Running, story: Story) -> None:
+async def heard(audit: Audit, story: Story) -> None:
     async with audit.engine.begin() as connection:
         await absorb(connection, records(story.entries), audit.clock)
 
 
-async def settled(audit: Running) -> None:
+async def settled(audit: Audit) -> None:
     while await audit.turn():
         continue
 
 
-def verified(audit: Running, data: bytes) -> Any:
+def verified(audit: Audit, data: bytes) -> Any:
     return check(data, signer(audit.settings).verifier)
 
 
@@ -100,7 +102,7 @@ async def sentences(browser: Browser) -> list[str]:
 
 
 @pytest.mark.usefixtures("case")
-async def test_an_auditor_gets_a_bundle_that_verifies(audit: Running, browser: Browser) -> None:
+async def test_an_auditor_gets_a_bundle_that_verifies(audit: Audit, browser: Browser) -> None:
     answer = await browser.send("/cases/case-1/evidence", "auditor", reason="court 8 C 17/26")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
     assert answer.headers["content-disposition"] == 'attachment; filename="evidence-case-1-2.zip"'
@@ -115,7 +117,7 @@ async def test_an_auditor_gets_a_bundle_that_verifies(audit: Running, browser: B
 
 
 @pytest.mark.usefixtures("case")
-async def test_the_export_itself_is_in_the_record_and_in_the_next_bundle(audit: Running, browser: Browser) -> None:
+async def test_the_export_itself_is_in_the_record_and_in_the_next_bundle(audit: Audit, browser: Browser) -> None:
     await browser.send("/cases/case-1/evidence", "auditor", reason="court 8 C 17/26")
     await settled(audit)
     told = (
@@ -127,7 +129,7 @@ async def test_the_export_itself_is_in_the_record_and_in_the_next_bundle(audit: 
     assert b"doorstep.evidence.exported" in again.content
 
 
-async def test_what_was_absorbed_is_signed_before_it_leaves(audit: Running, case: Story) -> None:
+async def test_what_was_absorbed_is_signed_before_it_leaves(audit: Audit, case: Story) -> None:
     await settled(audit)
     case.tell(example(CaseCured), START + timedelta(days=3))
     await heard(audit, case)
@@ -136,7 +138,7 @@ async def test_what_was_absorbed_is_signed_before_it_leaves(audit: Running, case
 
 
 async def test_what_another_process_has_not_signed_is_left_out_and_said(
-    audit: Running, case: Story, monkeypatch: pytest.MonkeyPatch
+    audit: Audit, case: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await settled(audit)
     case.tell(example(CaseCured), START + timedelta(days=3))
@@ -151,12 +153,12 @@ async def test_what_another_process_has_not_signed_is_left_out_and_said(
 
 
 @pytest.mark.usefixtures("case")
-async def test_the_same_case_under_the_same_checkpoint_gives_the_same_bytes(audit: Running) -> None:
+async def test_the_same_case_under_the_same_checkpoint_gives_the_same_bytes(audit: Audit) -> None:
     first = await export(audit, Wanted("case-1", AUDITOR, "complaint 17"))
     assert (await export(audit, Wanted("case-1", AUDITOR, "complaint 18"))).data == first.data
 
 
-async def test_as_of_takes_what_was_absorbed_by_then(audit: Running, case: Story, browser: Browser) -> None:
+async def test_as_of_takes_what_was_absorbed_by_then(audit: Audit, case: Story, browser: Browser) -> None:
     clock = audit.clock
     assert isinstance(clock, SimulatedClock)
     clock.jump(START + timedelta(days=3))
@@ -172,7 +174,7 @@ async def test_as_of_takes_what_was_absorbed_by_then(audit: Running, case: Story
 
 
 @pytest.mark.usefixtures("case")
-async def test_compliance_can_add_the_personal_data_and_that_is_recorded_too(audit: Running, browser: Browser) -> None:
+async def test_compliance_can_add_the_personal_data_and_that_is_recorded_too(audit: Audit, browser: Browser) -> None:
     answer = await browser.send("/cases/case-1/evidence", "compliance", reason="court 8", opened=True)
     files = unpack(answer.content)
     assert verified(audit, answer.content).events == 2
@@ -195,7 +197,7 @@ async def test_compliance_can_add_the_personal_data_and_that_is_recorded_too(aud
 )
 @pytest.mark.usefixtures("case")
 async def test_nothing_leaves_without_the_role_and_a_reason(
-    audit: Running, browser: Browser, role: Any, asked: Mapping[str, Any], status: int
+    audit: Audit, browser: Browser, role: Any, asked: Mapping[str, Any], status: int
 ) -> None:
     answer = await browser.send("/cases/case-1/evidence", role, **asked)
     assert answer.status_code == status
@@ -211,7 +213,7 @@ async def test_of_an_unknown_case_there_is_no_evidence(browser: Browser) -> None
 
 
 @pytest.mark.usefixtures("case")
-async def test_tiles_that_were_changed_let_nothing_out(audit: Running, browser: Browser) -> None:
+async def test_tiles_that_were_changed_let_nothing_out(audit: Audit, browser: Browser) -> None:
     await settled(audit)
     tile = audit.settings.log_folder / "tile" / "0" / "000.p" / "2"
     tile.write_bytes(bytes(64))
@@ -222,7 +224,7 @@ async def test_tiles_that_were_changed_let_nothing_out(audit: Running, browser: 
 
 
 @pytest.mark.usefixtures("case")
-async def test_the_page_has_a_form_for_those_who_may(audit: Running, browser: Browser) -> None:
+async def test_the_page_has_a_form_for_those_who_may(audit: Audit, browser: Browser) -> None:
     page = (await browser.get("/pages/cases/case-1?lang=en", "auditor")).text
     action = re.search(r'action="(/pages/cases/case-1/evidence[^"]*)"', page)
     assert action
@@ -233,7 +235,7 @@ async def test_the_page_has_a_form_for_those_who_may(audit: Running, browser: Br
 
 
 @pytest.mark.usefixtures("case")
-async def test_a_bundle_of_another_lender_is_refused(audit: Running) -> None:
+async def test_a_bundle_of_another_lender_is_refused(audit: Audit) -> None:
     made = await export(audit, Wanted("case-1", AUDITOR, "complaint 17"))
     other = Signer.from_pem(audit.settings.log_origin, private_key()).verifier
     with pytest.raises(Wrong, match="manifest: it is not signed by"):

@@ -11,13 +11,13 @@ import pytest
 from audit.monitor import views as monitored
 from audit.monitor.domain import violations
 from audit.monitor.workers import Monitor
+from audit.settings import AuditSettings
 from audit.store.react import absorb
 from doorstep.bus.interface import Outgoing, Partition, Record
 from doorstep.bus.postgres import PostgresBus
 from doorstep.events.registry import AUDIT, ESCALATION
 from doorstep.infra import database
 from doorstep.infra.clock import SimulatedClock
-from doorstep.infra.settings import Settings
 from doorstep.kernel.runtime import Running
 from doorstep.kernel.service import Service
 from prometheus_client import generate_latest
@@ -35,6 +35,7 @@ MONITORING = Service(
     package="audit",
     topic=AUDIT,
     listens=(AUDIT,),
+    settings=AuditSettings,
     deciders={violations.category: violations},
     absorb=absorb,
     workers=lambda runtime: [Monitor(runtime)],
@@ -45,7 +46,7 @@ MONITORING = Service(
 class Audit:
     """A running audit that is turned by hand."""
 
-    running: Running
+    running: Running[AuditSettings]
     clock: SimulatedClock
     heard: int = field(default=0)
 
@@ -83,7 +84,7 @@ def london(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=LONDON)
 
 
-async def settings(new_database: NewDatabase, folder: Path, **more: object) -> Settings:
+async def settings(new_database: NewDatabase, folder: Path, **more: object) -> AuditSettings:
     engines = [await new_database(database.KERNEL, MONITORING.migrations), await new_database(database.VAULT)]
     urls = [one.url.render_as_string(hide_password=False) for one in engines]
     values: dict[str, Any] = {
@@ -94,10 +95,10 @@ async def settings(new_database: NewDatabase, folder: Path, **more: object) -> S
         "jwt_public_key": "-----BEGIN PUBLIC KEY-----",
         "gateway_folder": folder,
     }
-    return Settings(**(values | more))
+    return AuditSettings(**(values | more))
 
 
-async def started(chosen: Settings, bus: AsyncEngine, at: datetime, heard: int = 0) -> Audit:
+async def started(chosen: AuditSettings, bus: AsyncEngine, at: datetime, heard: int = 0) -> Audit:
     clock = SimulatedClock(at)
     audit = Audit(Running(MONITORING, chosen, bus=PostgresBus(bus), clock=clock), clock, heard)
     await audit.running.prepare()
@@ -111,8 +112,8 @@ Start = Callable[..., Awaitable[Audit]]
 async def start(new_database: NewDatabase, tmp_path: Path) -> AsyncIterator[Start]:
     """Starts a process of the audit, in place of the one before, on the same database."""
     bus = await new_database(database.BUS)
-    running: list[Running] = []
-    made: list[Settings] = []
+    running: list[Running[AuditSettings]] = []
+    made: list[AuditSettings] = []
 
     async def make(at: str = "2026-03-02 06:00", *, heard: int = 0, **more: object) -> Audit:
         while running:

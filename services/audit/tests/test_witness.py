@@ -9,11 +9,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from audit.settings import AuditSettings
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from doorstep.app.cli import app as doorstep
 from doorstep.infra import failpoints
 from doorstep.infra.clock import SimulatedClock
-from doorstep.infra.settings import Settings, WrongSettings
+from doorstep.infra.settings import WrongSettings
 from hypothesis import given
 from hypothesis import strategies as st
 from tlog.cosigning import LONGEST, Cosigner, Refused, Request, admit, decide, fresh_key, with_cosignatures
@@ -497,13 +498,13 @@ def test_the_settings_take_witnesses_with_commas_between(monkeypatch: pytest.Mon
     for name in ("VAULT_KEY", "TENANT_SECRET"):
         monkeypatch.setenv(f"DOORSTEP_{name}", "s" * 32)
     monkeypatch.setenv("DOORSTEP_JWT_PUBLIC_KEY", "-----BEGIN PUBLIC KEY-----")
-    assert Settings.read().log_witnesses == ()
+    assert AuditSettings.read().log_witnesses == ()
     both = (f"https://a.example {key}", f"http://b.example:8090 {key}")
     monkeypatch.setenv("DOORSTEP_LOG_WITNESSES", ", ".join(both))
-    assert Settings.read().log_witnesses == both
+    assert AuditSettings.read().log_witnesses == both
     monkeypatch.setenv("DOORSTEP_LOG_WITNESSES", "https://a.example")
     with pytest.raises(WrongSettings, match="DOORSTEP_LOG_WITNESSES"):
-        Settings.read()
+        AuditSettings.read()
 
 
 def test_what_cannot_be_admitted_is_refused_with_the_status_of_the_standard() -> None:

@@ -18,13 +18,14 @@ from pydantic import AwareDatetime, Base64Bytes, BaseModel, ConfigDict, Field, m
 
 from escalation import views
 from escalation.domain import tenant
-from escalation.domain.assessment.decision_context import DecisionContexts
 from escalation.domain.case import disputes, holds, overrides, preferences
 from escalation.domain.case.case import Case, Command
+from escalation.domain.decider import DECIDER
 from escalation.domain.explanation.explain import explain
 from escalation.domain.policy import Policies, describe
 from escalation.domain.rules.pack import InvalidPolicy
 from escalation.react import case_stream
+from escalation.settings import EscalationSettings
 
 Repeatable = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
 Id = Annotated[str, Field(min_length=1, max_length=100)]
@@ -168,7 +169,7 @@ class Ramp(Reason):
     first_contacts_a_day: Annotated[int, Field(ge=0)] | None
 
 
-def api(runtime: Runtime) -> APIRouter:
+def api(runtime: Runtime[EscalationSettings, Policies]) -> APIRouter:
     """The routes. A rule that says no is a 409 with a sentence that says what to do."""
     router = APIRouter(tags=["escalation"])
     desk = _Desk(runtime)
@@ -185,19 +186,17 @@ def api(runtime: Runtime) -> APIRouter:
 class _Desk:
     """Where commands of people arrive."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime[EscalationSettings, Policies]) -> None:
         self.runtime = runtime
 
     @property
     def policies(self) -> Policies:
         """Those in force in this process."""
-        counsel = self.runtime.counsel["case"]
-        assert isinstance(counsel, DecisionContexts)
-        return counsel.policies
+        return self.runtime.resources
 
     async def known(self, tenant_id: str, case_id: str) -> Case:
         """Raises Unknown."""
-        found: Case = await self.runtime.state(case_stream(case_id, tenant_id))
+        found = await self.runtime.state(DECIDER, case_stream(case_id, tenant_id))
         if not found.loans.by_id:
             raise Unknown(f"tenant {tenant_id} has no case {case_id}; GET /cases of audit lists them")
         return found
@@ -388,7 +387,7 @@ def _override_routes(router: APIRouter, desk: _Desk) -> None:
 def _tenant_routes(router: APIRouter, desk: _Desk) -> None:
     @router.get("/tenants/{tenant_id}")
     async def shown(tenant_id: Tenant, _: Viewer) -> dict[str, Any]:
-        state = await desk.runtime.state(tenant.tenant_stream(tenant_id))
+        state = await desk.runtime.state(tenant.DECIDER, tenant.tenant_stream(tenant_id))
         return {"tenant": tenant_id, **msgspec.to_builtins(state), "policy": describe(desk.policies, tenant_id)}
 
     @router.post("/tenants/{tenant_id}/shadow")

@@ -6,7 +6,7 @@ or the loan's earlier facts, still tell."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import get_args
+from typing import Protocol, get_args
 
 import msgspec
 from doorstep.bus.interface import Record
@@ -18,9 +18,9 @@ from doorstep.events.escalation.loans import (
     PaymentReversalRecorded,
 )
 from doorstep.events.values import ContactPoint, Sealed
-from doorstep.infra.vault import Erased
+from doorstep.infra.vault import Erased, Tokens, Vault
 from doorstep.kernel.decider import Routed
-from doorstep.kernel.service import Runtime, Translated, Unreadable
+from doorstep.kernel.service import HasClock, HasDatabase, HasVault, Translated, Unreadable
 from doorstep.messaging.channels import e164
 from sqlalchemy import text
 
@@ -37,7 +37,11 @@ class _Known:
     case_id: str
 
 
-async def translate(runtime: Runtime, records: Sequence[Record]) -> Sequence[Translated | Unreadable]:
+class Door(HasClock, HasDatabase, HasVault, Protocol):
+    """What the door takes."""
+
+
+async def translate(runtime: Door, records: Sequence[Record]) -> Sequence[Translated | Unreadable]:
     """One meaning per record, in order. Keys for all borrowers come in one query."""
     meanings: dict[Record, Translated | Unreadable] = {}
     known = []
@@ -49,36 +53,38 @@ async def translate(runtime: Runtime, records: Sequence[Record]) -> Sequence[Tra
             known.append(_Known(record, fact, runtime.vault.tokens.case_id(fact.tenant, intake.borrower_id(fact))))
         except intake.Malformed as error:
             meanings[record] = Unreadable(str(error), await _case_of(runtime, record))
-    for one, sealed in zip(known, await _seal_each(runtime, known), strict=True):
-        meanings[one.record] = _translated(runtime, one, *sealed) if sealed else Unreadable(ERASED, one.case_id)
+    for one, sealed in zip(known, await _seal_each(runtime.vault, known), strict=True):
+        meanings[one.record] = (
+            _translated(runtime.vault.tokens, one, *sealed) if sealed else Unreadable(ERASED, one.case_id)
+        )
     return [meanings[record] for record in records]
 
 
-async def _seal_each(runtime: Runtime, known: Sequence[_Known]) -> Sequence[tuple[Sealed, Sealed] | None]:
+async def _seal_each(vault: Vault, known: Sequence[_Known]) -> Sequence[tuple[Sealed, Sealed] | None]:
     """None for a borrower who was erased; the vault refuses a batch with one of them as a whole."""
     if not known:
         return []
     try:
-        return await _seal(runtime, known)
+        return await _seal(vault, known)
     except Erased:
         if len(known) == 1:
             return [None]
         half = len(known) // 2
-        return [*await _seal_each(runtime, known[:half]), *await _seal_each(runtime, known[half:])]
+        return [*await _seal_each(vault, known[:half]), *await _seal_each(vault, known[half:])]
 
 
-async def _seal(runtime: Runtime, known: Sequence[_Known]) -> Sequence[tuple[Sealed, Sealed]]:
+async def _seal(vault: Vault, known: Sequence[_Known]) -> Sequence[tuple[Sealed, Sealed]]:
     items = []
     for one in known:
         borrower = one.fact.data.borrower if isinstance(one.fact, intake.LoanOverdueFact) else None
         items += [(one.case_id, msgspec.json.encode(borrower)), (one.case_id, one.record.value)]
-    sealed = await runtime.vault.seal(items)
+    sealed = await vault.seal(items)
     return list(zip(sealed[::2], sealed[1::2], strict=True))
 
 
-def _translated(runtime: Runtime, one: _Known, personal: Sealed, original: Sealed) -> Translated:
+def _translated(tokens: Tokens, one: _Known, personal: Sealed, original: Sealed) -> Translated:
     fact = one.fact
-    command = RecordFact(_event(runtime, one, personal, original))
+    command = RecordFact(_event(tokens, one, personal, original))
     return Translated(
         message_id=f"{fact.source} {fact.id}",
         case_id=one.case_id,
@@ -87,8 +93,7 @@ def _translated(runtime: Runtime, one: _Known, personal: Sealed, original: Seale
     )
 
 
-def _event(runtime: Runtime, one: _Known, personal: Sealed, original: Sealed) -> Fact:
-    tokens = runtime.vault.tokens
+def _event(tokens: Tokens, one: _Known, personal: Sealed, original: Sealed) -> Fact:
     match one.fact:
         case intake.LoanOverdueFact(id=fact_id, source=source, tenant=tenant, data=data):
             return LoanOverdueRecorded(
@@ -176,7 +181,7 @@ class _Glimpse(msgspec.Struct):
 _glimpse = msgspec.json.Decoder(_Glimpse)
 
 
-async def _case_of(runtime: Runtime, record: Record) -> str | None:
+async def _case_of(runtime: Door, record: Record) -> str | None:
     try:
         glimpse = _glimpse.decode(record.value)
     except (msgspec.DecodeError, UnicodeDecodeError):

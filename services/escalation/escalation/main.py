@@ -1,11 +1,10 @@
 """Escalation decides: it owns the case and its ledger, and permits or denies every contact and visit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from doorstep.events.registry import AUDIT, ESCALATION, INTAKE, REMINDER, VISITS
-from doorstep.infra.settings import Settings, WrongSettings
-from doorstep.kernel.artifacts import Publish
-from doorstep.kernel.service import Runtime, Service
+from doorstep.infra.settings import WrongSettings
+from doorstep.kernel.service import Service
 
 from escalation.api import api
 from escalation.cli import commands
@@ -16,25 +15,23 @@ from escalation.domain.policy import Policies
 from escalation.domain.rules.pack import InvalidPolicy
 from escalation.intake import translate
 from escalation.react import react
+from escalation.settings import EscalationSettings
 from escalation.views import project
 
 
-def counsel(settings: Settings) -> Mapping[str, DecisionContexts]:
-    """Cases are decided by the policy in the settings' folder; tenants hold their reins. Raises WrongSettings with
-    every problem of every file."""
+def policies(settings: EscalationSettings) -> Policies:
+    """The policy in the settings' folder. Raises WrongSettings with every problem of every file."""
     try:
-        both = DecisionContexts(Policies(settings.policy_folder))
+        return Policies(settings.policy_folder)
     except InvalidPolicy as error:
         said = f"the policy in {settings.policy_folder} is wrong; mend it and start again:\n{error}"
         raise WrongSettings(said) from None
+
+
+def contexts(policies: Policies) -> Mapping[str, DecisionContexts]:
+    """Cases are decided by the policy and with what tenants control."""
+    both = DecisionContexts(policies)
     return {"case": both, "tenant": both}
-
-
-def artifacts(runtime: Runtime) -> Sequence[Publish]:
-    """The packs and strategies in force, also after a reload."""
-    case = runtime.counsel["case"]
-    assert isinstance(case, DecisionContexts)
-    return case.policies.artifacts
 
 
 service = Service(
@@ -42,12 +39,14 @@ service = Service(
     package="escalation",
     topic=ESCALATION,
     listens=(INTAKE, REMINDER, VISITS, AUDIT),
+    settings=EscalationSettings,
+    resources=policies,
     deciders={"case": DECIDER, "tenant": tenant.DECIDER},
     translators={INTAKE: translate},
     react=react,
     project=project,
-    counsel=counsel,
-    artifacts=artifacts,
+    contexts=contexts,
+    artifacts=lambda policies: policies.artifacts,
     api=api,
     commands=commands,
 )

@@ -9,10 +9,9 @@ from doorstep.app.embedded import Secrets
 from doorstep.bus.postgres import PostgresBus
 from doorstep.infra import database
 from doorstep.infra.clock import SimulatedClock
-from doorstep.infra.settings import Settings
 from doorstep.kernel.runtime import Running
-from doorstep.messaging.gateway import FileGateway
 from escalation.main import service
+from escalation.settings import EscalationSettings
 
 from tests.support.escalation import at
 
@@ -23,7 +22,7 @@ async def running(new_database: Any, tmp_path: Path) -> AsyncIterator[Running]:
     engine = await new_database(database.KERNEL, service.migrations)
     vault = await new_database(database.VAULT)
     keys = Secrets.from_seed(1)
-    settings = Settings(
+    settings = EscalationSettings(
         database_url=engine.url.render_as_string(hide_password=False),
         vault_url=vault.url.render_as_string(hide_password=False),
         vault_key=keys.vault_key,
@@ -32,7 +31,7 @@ async def running(new_database: Any, tmp_path: Path) -> AsyncIterator[Running]:
     )
     bus = PostgresBus(await new_database(database.BUS))
     clock = SimulatedClock(at(2))
-    made = Running(service, settings, bus=bus, clock=clock, gateway=FileGateway(tmp_path / "out"), epoch="test")
+    made = Running(service, settings, bus=bus, clock=clock, epoch="test")
     await made.prepare()
     yield made
     await made.close()

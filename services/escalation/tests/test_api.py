@@ -13,6 +13,7 @@ from doorstep.kernel.decider import Routed
 from doorstep.kernel.http import build
 from doorstep.kernel.runtime import Running
 from escalation.domain.case.loans import RecordFact
+from escalation.domain.decider import DECIDER
 from escalation.react import case_stream
 
 from tests.support.escalation import at, overdue
@@ -143,7 +144,7 @@ async def test_a_tenant_is_stopped_by_operators_and_started_again_by_compliance(
 
 async def test_a_decision_explains_itself_in_both_languages(clients: Clients, running: Running) -> None:
     await assess(running)
-    decision_id = (await running.state(case_stream("case-1", "acme"))).contacts.ledger[-1].decision_id
+    decision_id = (await running.state(DECIDER, case_stream("case-1", "acme"))).contacts.ledger[-1].decision_id
     for lang, word in (("en", "SMS"), ("zh-CN", "短信")):
         told = (await clients("viewer").get(f"/decisions/{decision_id}", params={"lang": lang})).json()
         assert told["case_id"] == "case-1"

@@ -19,19 +19,19 @@ from doorstep.events.kernel import SendingAllowed, SendingStopped
 from doorstep.events.values import Sealed
 from doorstep.infra import database
 from doorstep.infra.clock import SimulatedClock
-from doorstep.infra.settings import Settings
 from doorstep.kernel.decider import Routed, StreamId, Wake
 from doorstep.kernel.runtime import Running
-from doorstep.messaging.gateway import FileGateway
 from escalation.domain import tenant
 from escalation.domain.assessment.decision_context import DecisionContexts, InContext, PointCounter, TenantCounter
 from escalation.domain.case.case import Case
 from escalation.domain.case.contacts import LedgerEntry, RecordContactOutcome
 from escalation.domain.case.holds import LiftHold
 from escalation.domain.case.loans import RecordFact
+from escalation.domain.decider import DECIDER
 from escalation.domain.policy import Policies
 from escalation.main import service
 from escalation.react import case_stream
+from escalation.settings import EscalationSettings
 from sqlalchemy import text
 
 from tests.support.escalation import at, overdue, told, woken
@@ -59,7 +59,7 @@ def tallied(name: str, *events: Any, stream: StreamId = CASE_1) -> Any:
     """The tally after `events`."""
     tally: Any = None
     for event in events:
-        tally = COUNSEL.tally(name, tally, stream, event)
+        tally = COUNSEL.count(name, tally, stream, event)
     return tally
 
 
@@ -76,10 +76,10 @@ def test_only_an_assessment_reads_tallies_and_only_those_it_can_name() -> None:
 
 def test_every_command_of_a_case_comes_with_the_tenant_s_policy_and_a_tenant_s_as_it_is() -> None:
     command = LiftHold("h1", "settled")
-    informed = COUNSEL.advise(CASE_1, Case(), command, {})
+    informed = COUNSEL.with_context(CASE_1, Case(), command, {})
     assert isinstance(informed, InContext)
     assert (informed.command, informed.context.policy) == (command, COUNSEL.policies.of("acme"))
-    assert COUNSEL.advise(TENANT, None, command, {}) is command
+    assert COUNSEL.with_context(TENANT, None, command, {}) is command
 
 
 def test_a_permitted_contact_is_counted_at_its_number_its_address_and_as_a_first_one() -> None:
@@ -157,7 +157,7 @@ async def office(new_database: Any, tmp_path: Path) -> Office:
 
     @asynccontextmanager
     async def started(policy: Path | None = None) -> AsyncIterator[Running]:
-        settings = Settings(
+        settings = EscalationSettings(
             database_url=engine.url.render_as_string(hide_password=False),
             vault_url=vault.url.render_as_string(hide_password=False),
             vault_key=keys.vault_key,
@@ -166,8 +166,8 @@ async def office(new_database: Any, tmp_path: Path) -> Office:
             policy_folder=policy,
             batch=2,
         )
-        clock, gateway = SimulatedClock(at(2)), FileGateway(tmp_path / "out")
-        made = Running(service, settings, bus=PostgresBus(bus), clock=clock, gateway=gateway, epoch="test")
+        clock = SimulatedClock(at(2))
+        made = Running(service, settings, bus=PostgresBus(bus), clock=clock, epoch="test")
         await made.prepare()
         yield made
         await made.close()
@@ -263,7 +263,7 @@ async def test_a_permit_that_was_not_used_is_another_s(office: Office, once_a_da
         await borrowers(running, 2)
         await run_timers(running)
         stream = await permitted_stream(running)
-        permit = (await running.state(stream)).contacts.ledger[-1]
+        permit = (await running.state(DECIDER, stream)).contacts.ledger[-1]
         given_back = RecordContactOutcome(permit.permit_id, "not-sent", datetime.now(UTC))
         await running.execute(Routed(stream, given_back))
         tally = await tally_of(running, "number/acme/phone")
@@ -281,7 +281,7 @@ async def tally_of(running: Running, name: str) -> Any:
     """As it is stored."""
     async with running.engine.connect() as connection:
         found = await connection.execute(text("select state from tally where name = :name"), {"name": name})
-        return msgspec.json.decode(bytes(found.scalar_one()), type=DecisionContexts.tally_type)
+        return msgspec.json.decode(bytes(found.scalar_one()), type=DecisionContexts.counter_type)
 
 
 async def test_tallies_are_folded_again_from_all_events_when_their_code_has_changed(office: Office) -> None:

@@ -9,11 +9,10 @@ from doorstep.bus.interface import Outgoing, Partition, Record
 from doorstep.events.envelope import decode
 from doorstep.events.escalation.loans import LoanCureRecorded, LoanOverdueRecorded, PaymentRecorded
 from doorstep.events.registry import INTAKE
-from doorstep.kernel.decider import Routed
 from doorstep.kernel.runtime import Running
 from doorstep.kernel.service import Translated, Unreadable
 from doorstep.messaging.channels import e164
-from escalation.domain.case.loans import Fact
+from escalation.domain.case.loans import Fact, RecordFact
 from escalation.intake import translate
 from sqlalchemy import text
 
@@ -66,9 +65,8 @@ class Door:
         (meaning,) = await self.take(record)
         assert isinstance(meaning, Translated), meaning
         (routed,) = meaning.routed
-        assert isinstance(routed, Routed)
-        fact: Fact = routed.command.fact
-        return fact
+        assert isinstance(routed.command, RecordFact)
+        return routed.command.fact
 
     async def refusal(self, record: Record) -> Unreadable:
         (meaning,) = await self.take(record)

@@ -10,7 +10,7 @@ from doorstep.infra.settings import WrongSettings
 from escalation.domain.case.borrower import BorrowerProfile
 from escalation.domain.policy import Policies, builtin, describe
 from escalation.domain.rules.pack import InvalidPolicy
-from escalation.main import counsel
+from escalation.main import policies, service
 
 
 @pytest.fixture
@@ -158,6 +158,6 @@ async def test_a_service_does_not_start_with_a_wrong_policy_and_says_what_is_wro
     folder.mkdir(parents=True)
     (folder / "house.yaml").write_text(house(limit=-1), encoding="utf-8")
     tmp_path.chmod(0o755)
-    settings = Embedded(tmp_path / "up", Secrets.from_seed(1)).settings("escalation")
+    settings = Embedded(tmp_path / "up", Secrets.from_seed(1)).settings(service)
     with pytest.raises(WrongSettings, match=r"mend it and start again:\nhouse.yaml: \$.rules"):
-        counsel(settings)
+        policies(settings)

@@ -8,7 +8,7 @@ from doorstep.events.reminder import ReceiptRecorded, ReplyReceived
 from doorstep.events.values import Sealed
 from doorstep.infra.access import Provider, Viewer
 from doorstep.kernel.decider import Routed, StreamId
-from doorstep.kernel.service import Runtime
+from doorstep.messaging.settings import MessagingRuntime
 from fastapi import APIRouter, Header, HTTPException, Path
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
@@ -76,7 +76,7 @@ class ContactOut(BaseModel):
     sent_at: datetime | None
 
 
-def api(runtime: Runtime) -> APIRouter:
+def api(runtime: MessagingRuntime) -> APIRouter:
     """The routes of reminder."""
     router = APIRouter(prefix="/contacts", tags=["contacts"])
 
@@ -117,7 +117,7 @@ def api(runtime: Runtime) -> APIRouter:
     return router
 
 
-async def _found(runtime: Runtime, permit_id: str) -> views.Contact:
+async def _found(runtime: MessagingRuntime, permit_id: str) -> views.Contact:
     async with runtime.engine.connect() as connection:
         contact = await views.find(connection, permit_id)
     if contact is None:
@@ -127,7 +127,7 @@ async def _found(runtime: Runtime, permit_id: str) -> views.Contact:
     return contact
 
 
-async def _sealed(runtime: Runtime, case_id: str, text: str | None) -> Sealed | None:
+async def _sealed(runtime: MessagingRuntime, case_id: str, text: str | None) -> Sealed | None:
     if not text:
         return None
     (sealed,) = await runtime.vault.seal([(case_id, text.encode())])

@@ -4,8 +4,7 @@ from typing import get_args
 
 from doorstep.events.escalation.permits import Purpose
 from doorstep.events.values import Channel, Language
-from doorstep.kernel.artifacts import of_templates
-from doorstep.messaging.templates import Template, catalogue
+from doorstep.messaging.templates import Template, artifacts, catalogue
 
 CATALOGUE = catalogue(
     "reminder",
@@ -16,7 +15,7 @@ CATALOGUE = catalogue(
         for purpose in get_args(Purpose)
     ),
 )
-ARTIFACTS = of_templates(CATALOGUE.values())
+ARTIFACTS = artifacts(CATALOGUE.values())
 
 
 def template_for(channel: Channel, purpose: Purpose, language: Language) -> Template:

@@ -243,7 +243,7 @@ def _done(state: State, outcome: Literal["sent", "not-sent", "failed", "unknown"
     return msgspec.structs.replace(done, receipts=state.receipts, replies=state.replies)
 
 
-CONTACT: Decider[State, Command] = Decider(
+CONTACT: Decider[State, Command, ContactEvent] = Decider(
     category=CATEGORY,
     initial=Absent(),
     state_type=State,

@@ -2,28 +2,28 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from doorstep.events.registry import Event
 from doorstep.events.reminder import ContactFailed, ContactSent, ContactStarted, ContactUnknown
 from doorstep.events.values import Borrower
 from doorstep.kernel.decider import StreamId
 from doorstep.kernel.sending_controls import stops
-from doorstep.kernel.service import Call, Effect, Later, Runtime
+from doorstep.kernel.service import Call, Effect, Later
 from doorstep.messaging.channels import e164
 from doorstep.messaging.delivery import Unreadable, deliver, opened, together
 from doorstep.messaging.gateway import Gateway, Message, Receipt, Unreachable
+from doorstep.messaging.settings import MessagingRuntime
 from doorstep.messaging.templates import plain
 
 from reminder.catalogue import template_for
-from reminder.domain import Objection, Outcome, Settle, Started, not_sent, objection
+from reminder.domain import Objection, Outcome, Settle, Started, State, not_sent, objection
 
 SEND = "send"
 SHORTEST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(minutes=15)
 
 
-def effects(stream: StreamId, event: Event, state: Any) -> Iterable[Effect]:
+def effects(stream: StreamId, event: Event, state: object) -> Iterable[Effect]:
     """A committed intent is sent."""
     if isinstance(event, ContactStarted):
         yield Effect(SEND, event.permit_id)
@@ -32,19 +32,22 @@ def effects(stream: StreamId, event: Event, state: Any) -> Iterable[Effect]:
 class Send:
     """Carries out the effects of kind `send`."""
 
-    def unwanted(self, state: Any, now: datetime, stopped: frozenset[str]) -> Settle | None:
+    def __init__(self, runtime: MessagingRuntime) -> None:
+        self._runtime = runtime
+
+    def unwanted(self, state: State, now: datetime, stopped: frozenset[str]) -> Settle | None:
         """The last look: not when withdrawn, expired, out of its window, when its text was changed, or on a way that
         the tenant has stopped."""
         assert isinstance(state, Started)
         reason = _last_look(state, now, stopped)
         return None if reason is None else Settle(not_sent(state, reason))
 
-    async def perform(self, runtime: Runtime, calls: Sequence[Call]) -> Sequence[Settle | Later]:
+    async def perform(self, calls: Sequence[Call[Started]]) -> Sequence[Settle | Later]:
         """Open, render and send; one answer per call, in order. Raises AnswerLost once all have ended."""
-        borrowers = await opened(runtime.vault, [call.state.terms.personal for call in calls])
+        borrowers = await opened(self._runtime.vault, [call.state.terms.personal for call in calls])
 
-        async def one(call: Call, borrower: Borrower | Unreadable) -> Settle | Later:
-            return await _carry_out(runtime, call, borrower)
+        async def one(call: Call[Started], borrower: Borrower | Unreadable) -> Settle | Later:
+            return await _carry_out(self._runtime, call, borrower)
 
         return await together(one, calls, borrowers)
 
@@ -53,8 +56,8 @@ def _last_look(state: Started, now: datetime, stopped: frozenset[str]) -> Object
     return objection(state, now) or ("stopped" if stops(stopped, state.channel) else None)
 
 
-async def _carry_out(runtime: Runtime, call: Call, borrower: Borrower | Unreadable) -> Settle | Later:
-    state, gateway, now = call.state, runtime.gateway, runtime.clock.now()
+async def _carry_out(runtime: MessagingRuntime, call: Call[Started], borrower: Borrower | Unreadable) -> Settle | Later:
+    state, gateway, now = call.state, runtime.resources, runtime.clock.now()
     try:
         message = _message(runtime, call, borrower)
         unwanted = _last_look(state, now, call.stopped) if call.repeated else None
@@ -71,7 +74,7 @@ def wait(state: Started, now: datetime) -> timedelta:
     return min(max(now - state.due, SHORTEST_WAIT), LONGEST_WAIT)
 
 
-def _message(runtime: Runtime, call: Call, borrower: Borrower | Unreadable) -> Message:
+def _message(runtime: MessagingRuntime, call: Call[Started], borrower: Borrower | Unreadable) -> Message:
     if isinstance(borrower, Unreadable):
         raise borrower
     state = call.state
@@ -102,8 +105,10 @@ def _address(borrower: Borrower) -> str:
     return borrower.address
 
 
-def _outcome(runtime: Runtime, call: Call, message: Message, answer: Receipt | Objection | None) -> Outcome:
-    state, gateway = call.state, runtime.gateway
+def _outcome(
+    runtime: MessagingRuntime, call: Call[Started], message: Message, answer: Receipt | Objection | None
+) -> Outcome:
+    state, gateway = call.state, runtime.resources
     match answer:
         case None:
             return _unknown(gateway, state)

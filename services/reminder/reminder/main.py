@@ -2,6 +2,7 @@
 
 from doorstep.events.registry import ESCALATION, REMINDER
 from doorstep.kernel.service import Service
+from doorstep.messaging.settings import MessagingSettings, gateway
 
 from reminder.api import api
 from reminder.catalogue import ARTIFACTS
@@ -15,10 +16,12 @@ service = Service(
     package="reminder",
     topic=REMINDER,
     listens=(ESCALATION,),
+    settings=MessagingSettings,
+    resources=gateway,
     deciders={CATEGORY: CONTACT},
     react=react,
     effects=effects,
-    performers={SEND: Send()},
+    performers=lambda runtime: {SEND: Send(runtime)},
     project=project,
     artifacts=lambda _: ARTIFACTS,
     api=api,

@@ -53,7 +53,8 @@ async def of_case(connection: AsyncConnection, case_id: str) -> Sequence[Contact
 
 
 def _row(one: Committed, before: Contact | None) -> Contact | None:
-    state: State = one.state
+    state = one.state
+    assert isinstance(state, State)
     if isinstance(state, Absent):
         return None
     sent_at = one.envelope.time if isinstance(one.event, ContactSent) else before and before.sent_at

@@ -19,11 +19,11 @@ from doorstep.events.values import Borrower, Channel, Money, Windows
 from doorstep.infra.access import Access, Issuer
 from doorstep.infra.clock import SimulatedClock
 from doorstep.infra.database import EmbeddedPostgres
-from doorstep.infra.settings import Settings
 from doorstep.kernel.decider import Routed, StreamId
 from doorstep.kernel.http import build
 from doorstep.kernel.runtime import Running
 from doorstep.messaging.gateway import FileGateway
+from doorstep.messaging.settings import MessagingSettings
 from pydantic import ValidationError
 from reminder.api import ReplyIn
 from reminder.domain import Cancel, Schedule
@@ -134,7 +134,7 @@ class House:
 async def house(postgres: EmbeddedPostgres, tmp_path: Path) -> AsyncIterator[House]:
     name = f"reminder_{uuid4().hex[:12]}"
     await postgres.create(name, f"{name}_vault")
-    settings = Settings(
+    settings = MessagingSettings(
         database_url=postgres.url(name),
         vault_url=postgres.url(f"{name}_vault"),
         vault_key="v" * 32,
@@ -142,7 +142,7 @@ async def house(postgres: EmbeddedPostgres, tmp_path: Path) -> AsyncIterator[Hou
         jwt_public_key=ISSUER.public_key,
     )
     clock = SimulatedClock(MORNING)
-    running = Running(service, settings, bus=QuietBus(), clock=clock, gateway=FileGateway(tmp_path / "phones"))
+    running = Running(service, settings, bus=QuietBus(), clock=clock, resources=FileGateway(tmp_path / "phones"))
     await running.prepare()
     made = House(running, clock)
     # Its texts are on record before the story begins.

@@ -242,7 +242,7 @@ def test_at_most_one_outcome_whatever_comes_in_whatever_order(past: list[tuple[C
 
 def _attempt(state: Any, command: Command, now: datetime) -> tuple[ContactEvent, ...]:
     try:
-        return tuple(CONTACT.decide(state, command, now))  # type: ignore[arg-type]
+        return tuple(CONTACT.decide(state, command, now))
     except Refused:
         return ()
 

@@ -79,25 +79,24 @@ class House:
         self.clock = SimulatedClock(now)
         self.engine: Any = None
         self.vault: Any = OpenVault(erased)
-        self.gateway = provider
-        self.counsel: Any = {}
+        self.resources = provider
         self.telemetry: Any = None
         self.workers: Any = ()
 
     async def execute(self, *_: Any, **__: Any) -> Any:
         raise AssertionError("a performer calls out and persists nothing")
 
-    async def state(self, _: StreamId) -> Any:
+    async def state(self, *_: Any) -> Any:
         raise AssertionError("a performer works with the state it was given")
 
     async def lag(self) -> int:
         raise AssertionError("a performer does not wait for others")
 
-    async def outcomes(self, *calls: Call) -> list[Any]:
-        answers = await Send().perform(self, calls)
+    async def outcomes(self, *calls: Call[Started]) -> list[Any]:
+        answers = await Send(self).perform(calls)
         return [answer.outcome if isinstance(answer, Settle) else answer for answer in answers]
 
-    async def outcome(self, call: Call) -> Any:
+    async def outcome(self, call: Call[Started]) -> Any:
         (only,) = await self.outcomes(call)
         return only
 
@@ -121,7 +120,7 @@ def started(
     return state
 
 
-def call(state: Started, *, repeated: bool = False, stopped: Sequence[str] = ()) -> Call:
+def call(state: Started, *, repeated: bool = False, stopped: Sequence[str] = ()) -> Call[Started]:
     stream = StreamId("contact", state.permit_id, f"case-{state.permit_id}", "bank")
     return Call(Effect("send", state.permit_id), stream, state, repeated, frozenset(stopped))
 
@@ -150,7 +149,7 @@ class TestTheFirstTime:
             channel="sms",
             provider="fake",
             provider_message_id="m-p1",
-            rendered_mac=house.vault.tokens.text("bank", house.gateway.taken[0].text),
+            rendered_mac=house.vault.tokens.text("bank", house.resources.taken[0].text),
         )
 
     async def test_a_refusal_is_a_failure(self) -> None:
@@ -189,7 +188,7 @@ class TestABatch:
         outcomes = await house.outcomes(*(call(started(f"p{n}")) for n in range(3)))
         assert [type(one) for one in outcomes] == [ContactSent, ContactFailed, ContactSent]
         assert outcomes[1].reason == "erased"
-        assert [message.idempotency_key for message in house.gateway.taken] == ["p0", "p2"]
+        assert [message.idempotency_key for message in house.resources.taken] == ["p0", "p2"]
 
 
 class TestAfterACrash:
@@ -197,24 +196,24 @@ class TestAfterACrash:
         house = House(Provider(dedupes=True))
         await house.outcome(call(started()))
         assert type(await house.outcome(call(started(), repeated=True))) is ContactSent
-        assert len(house.gateway.taken) == 1
+        assert len(house.resources.taken) == 1
 
     async def test_a_provider_that_knows_the_message_is_not_called_again(self) -> None:
         house = House(Provider(can_find=True))
         await house.outcome(call(started()))
         assert type(await house.outcome(call(started(), repeated=True))) is ContactSent
-        assert len(house.gateway.taken) == 1
+        assert len(house.resources.taken) == 1
 
     async def test_a_provider_that_does_not_know_it_gets_it(self) -> None:
         house = House(Provider(can_find=True))
         assert type(await house.outcome(call(started(), repeated=True))) is ContactSent
-        assert len(house.gateway.taken) == 1
+        assert len(house.resources.taken) == 1
 
     async def test_a_provider_that_can_do_neither_leaves_it_unknown(self) -> None:
         house = House(Provider())
         unknown = await house.outcome(call(started(), repeated=True))
         assert unknown == ContactUnknown(permit_id="p1", channel="sms", provider="fake")
-        assert house.gateway.taken == []
+        assert house.resources.taken == []
 
     async def test_who_was_erased_meanwhile_may_have_been_reached(self) -> None:
         house = House(Provider(dedupes=True), erased=["case-p1"])
@@ -233,12 +232,12 @@ class TestWithdrawnAfterACrash:
         house = House(Provider(dedupes=True, can_find=True))
         outcome = await house.outcome(call(withdrawn(), repeated=True))
         assert outcome == ContactNotSent(permit_id="p1", channel="sms", reason="cancelled")
-        assert house.gateway.taken == []
+        assert house.resources.taken == []
 
     async def test_with_a_provider_that_cannot_be_asked_it_is_unknown(self) -> None:
         house = House(Provider(dedupes=True))
         assert type(await house.outcome(call(withdrawn(), repeated=True))) is ContactUnknown
-        assert house.gateway.taken == []
+        assert house.resources.taken == []
 
     async def test_the_same_goes_for_what_has_expired(self) -> None:
         house = House(Provider(can_find=True), now=EVENING)
@@ -252,7 +251,7 @@ class TestStoppedAfterACrash:
         house = House(Provider(can_find=True))
         outcome = await house.outcome(call(started(), repeated=True, stopped=["sms"]))
         assert outcome == ContactNotSent(permit_id="p1", channel="sms", reason="stopped")
-        assert house.gateway.taken == []
+        assert house.resources.taken == []
 
     async def test_what_the_provider_knows_was_sent(self) -> None:
         house = House(Provider(can_find=True))
@@ -262,7 +261,7 @@ class TestStoppedAfterACrash:
     async def test_with_a_provider_that_cannot_be_asked_it_is_unknown(self) -> None:
         house = House(Provider(dedupes=True))
         assert type(await house.outcome(call(started(), repeated=True, stopped=["*"]))) is ContactUnknown
-        assert house.gateway.taken == []
+        assert house.resources.taken == []
 
     async def test_another_way_goes_on(self) -> None:
         house = House(Provider(can_find=True))
@@ -285,27 +284,27 @@ class TestAnswerLost:
 
 class TestTheLastLook:
     def test_what_is_wanted_goes_ahead(self) -> None:
-        assert Send().unwanted(started(), MORNING, frozenset()) is None
+        assert Send(House(Provider())).unwanted(started(), MORNING, frozenset()) is None
 
     def test_what_was_withdrawn_is_given_back(self) -> None:
         not_sent = ContactNotSent(permit_id="p1", channel="sms", reason="cancelled")
-        assert Send().unwanted(withdrawn(), MORNING, frozenset()) == Settle(not_sent)
+        assert Send(House(Provider())).unwanted(withdrawn(), MORNING, frozenset()) == Settle(not_sent)
 
     def test_outside_the_window_it_is_given_back(self) -> None:
         not_sent = ContactNotSent(permit_id="p1", channel="sms", reason="expired")
-        assert Send().unwanted(started(), EVENING, frozenset()) == Settle(not_sent)
+        assert Send(House(Provider())).unwanted(started(), EVENING, frozenset()) == Settle(not_sent)
 
     @pytest.mark.parametrize("stopped", ["sms", "*"])
     def test_on_a_stopped_way_it_is_given_back(self, stopped: str) -> None:
         not_sent = ContactNotSent(permit_id="p1", channel="sms", reason="stopped")
-        assert Send().unwanted(started(), MORNING, frozenset({stopped})) == Settle(not_sent)
+        assert Send(House(Provider())).unwanted(started(), MORNING, frozenset({stopped})) == Settle(not_sent)
 
     def test_other_ways_go_on(self) -> None:
-        assert Send().unwanted(started(), MORNING, frozenset({"voice", "visit"})) is None
+        assert Send(House(Provider())).unwanted(started(), MORNING, frozenset({"voice", "visit"})) is None
 
     def test_what_was_withdrawn_says_so_on_a_stopped_way_too(self) -> None:
         not_sent = ContactNotSent(permit_id="p1", channel="sms", reason="cancelled")
-        assert Send().unwanted(withdrawn(), MORNING, frozenset({"*"})) == Settle(not_sent)
+        assert Send(House(Provider())).unwanted(withdrawn(), MORNING, frozenset({"*"})) == Settle(not_sent)
 
 
 def test_only_the_intent_has_an_effect() -> None:

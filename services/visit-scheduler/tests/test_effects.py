@@ -84,17 +84,17 @@ class OpenVault:
 
 def runtime(phones: Phones, vault: OpenVault | None = None, now: datetime = NOW) -> Any:
     settings = SimpleNamespace(lender_name="示例银行", complaints_phone="400-000-0000")
-    return SimpleNamespace(clock=SimulatedClock(now), settings=settings, gateway=phones, vault=vault or OpenVault())
+    return SimpleNamespace(clock=SimulatedClock(now), settings=settings, resources=phones, vault=vault or OpenVault())
 
 
 def call(
     state: State = NOTICING, *, repeated: bool = False, stream: StreamId = STREAM, stopped: Sequence[str] = ()
-) -> Call:
+) -> Call[State]:
     return Call(Effect("notice", f"{stream.id}-notice"), stream, state, repeated, frozenset(stopped))
 
 
-def notify(phones: Phones, *calls: Call, now: datetime = NOW, vault: OpenVault | None = None) -> Sequence[Any]:
-    return asyncio.run(Notifier().perform(runtime(phones, vault, now), calls or [call()]))
+def notify(phones: Phones, *calls: Call[State], now: datetime = NOW, vault: OpenVault | None = None) -> Sequence[Any]:
+    return asyncio.run(Notifier(runtime(phones, vault, now)).perform(calls or [call()]))
 
 
 class TestEffects:
@@ -123,27 +123,27 @@ class TestEffects:
 
 class TestUnwanted:
     def test_a_cancelled_request_needs_no_plan(self) -> None:
-        assert isinstance(Planner().unwanted(CANCELLED, NOW, frozenset()), Unplan)
+        assert isinstance(Planner(runtime(Phones())).unwanted(CANCELLED, NOW, frozenset()), Unplan)
 
     def test_a_cancelled_visit_needs_no_notice(self) -> None:
-        assert Notifier().unwanted(CANCELLED, NOW, frozenset()) == MissNotice()
+        assert Notifier(runtime(Phones())).unwanted(CANCELLED, NOW, frozenset()) == MissNotice()
 
     def test_a_visit_too_near_is_not_noticed_any_more(self) -> None:
-        assert Notifier().unwanted(NOTICING, TOO_LATE, frozenset()) == MissNotice()
+        assert Notifier(runtime(Phones())).unwanted(NOTICING, TOO_LATE, frozenset()) == MissNotice()
 
     def test_a_visit_in_good_time_is_noticed(self) -> None:
-        assert Notifier().unwanted(NOTICING, NOW, frozenset()) is None
+        assert Notifier(runtime(Phones())).unwanted(NOTICING, NOW, frozenset()) is None
 
     @pytest.mark.parametrize("stopped", ["visit", "sms", "*"])
     def test_where_visits_or_their_notices_are_stopped_none_goes_out(self, stopped: str) -> None:
-        assert Notifier().unwanted(NOTICING, NOW, frozenset({stopped})) == MissNotice("stopped")
+        assert Notifier(runtime(Phones())).unwanted(NOTICING, NOW, frozenset({stopped})) == MissNotice("stopped")
 
     def test_other_ways_that_are_stopped_do_not_matter(self) -> None:
-        assert Notifier().unwanted(NOTICING, NOW, frozenset({"voice", "letter"})) is None
+        assert Notifier(runtime(Phones())).unwanted(NOTICING, NOW, frozenset({"voice", "letter"})) is None
 
     def test_a_plan_reaches_nobody_and_is_made_where_visits_are_stopped(self) -> None:
         state = Requested(visit_id=VISIT_ID, terms=terms(), plan_at=NOW)
-        assert Planner().unwanted(state, NOW, frozenset({"*"})) is None
+        assert Planner(runtime(Phones())).unwanted(state, NOW, frozenset({"*"})) is None
 
 
 class TestNotice:

@@ -22,12 +22,12 @@ from doorstep.events.values import Decision, Inputs, Money, PackRef, Span, Way
 from doorstep.infra import database
 from doorstep.infra.access import Access, Issuer
 from doorstep.infra.clock import SimulatedClock
-from doorstep.infra.settings import Settings
 from doorstep.kernel.decider import Routed, StreamId
 from doorstep.kernel.http import build
 from doorstep.kernel.runtime import Running
 from doorstep.messaging.channels import e164
 from doorstep.messaging.gateway import FileGateway
+from doorstep.messaging.settings import MessagingSettings
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -152,7 +152,7 @@ def who(visit: dict[str, Any]) -> list[str]:
 async def office(new_database: NewDatabase, tmp_path: Path) -> AsyncIterator[Office]:
     own, vault = await new_database(database.KERNEL, service.migrations), await new_database(database.VAULT)
     bus = PostgresBus(await new_database(database.BUS))
-    settings = Settings(
+    settings = MessagingSettings(
         database_url=own.url.render_as_string(hide_password=False),
         vault_url=vault.url.render_as_string(hide_password=False),
         vault_key="v" * 32,
@@ -160,7 +160,7 @@ async def office(new_database: NewDatabase, tmp_path: Path) -> AsyncIterator[Off
         jwt_public_key=ISSUER.public_key,
     )
     clock, phones = SimulatedClock(NOW), FileGateway(tmp_path / "phones")
-    running = Running(service, settings, bus=bus, clock=clock, gateway=phones)
+    running = Running(service, settings, bus=bus, clock=clock, resources=phones)
     await running.prepare()
     office = Office(running, bus, clock, phones)
     await office.register("A-017")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from doorstep.events.values import Language, Sealed
 from doorstep.infra.access import FieldAgent, Operator, Principal, Viewer
 from doorstep.kernel.decider import Refused, Routed, StreamId, Unknown
-from doorstep.kernel.service import Runtime
+from doorstep.messaging.settings import MessagingRuntime
 from fastapi import APIRouter, Header
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -132,7 +132,7 @@ class ReportBody(BaseModel):
         )
 
 
-def api(runtime: Runtime) -> APIRouter:
+def api(runtime: MessagingRuntime) -> APIRouter:
     """The routes. A rule that says no is a 409 with a sentence that says what to do."""
     router = APIRouter(tags=["visits"])
 
@@ -178,7 +178,7 @@ def api(runtime: Runtime) -> APIRouter:
     return router
 
 
-async def _visit(runtime: Runtime, visit_id: str) -> Visit:
+async def _visit(runtime: MessagingRuntime, visit_id: str) -> Visit:
     async with runtime.engine.connect() as connection:
         row = await views.visit(connection, visit_id)
     if row is None:
@@ -186,21 +186,23 @@ async def _visit(runtime: Runtime, visit_id: str) -> Visit:
     return Visit.model_validate(row)
 
 
-async def _execute(runtime: Runtime, visit: Visit, command: Any, principal: Principal, key: str | None) -> Visit:
+async def _execute(
+    runtime: MessagingRuntime, visit: Visit, command: Any, principal: Principal, key: str | None
+) -> Visit:
     stream = StreamId("visit", visit.visit_id, visit.case_id, visit.tenant)
     request_id = None if key is None else f"{principal.id}/{visit.visit_id}/{key}"
     await runtime.execute(Routed(stream, command, principal.actor()), request_id=request_id)
     return await _visit(runtime, visit.visit_id)
 
 
-async def _sealed(runtime: Runtime, case_id: str, notes: str | None) -> Sealed | None:
+async def _sealed(runtime: MessagingRuntime, case_id: str, notes: str | None) -> Sealed | None:
     if notes is None:
         return None
     (sealed,) = await runtime.vault.seal([(case_id, notes.encode())])
     return sealed
 
 
-async def _check_tenant(runtime: Runtime, agent_id: str, tenant: str) -> None:
+async def _check_tenant(runtime: MessagingRuntime, agent_id: str, tenant: str) -> None:
     async with runtime.engine.connect() as connection:
         served = await views.tenant_of_agent(connection, agent_id)
     if served not in (None, tenant):

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Protocol
 
 from doorstep.events.registry import Event
 from doorstep.events.values import Borrower
 from doorstep.events.visits import NoticeStarted, VisitRequested, VisitUnplanned
 from doorstep.kernel.decider import StreamId
 from doorstep.kernel.sending_controls import stops
-from doorstep.kernel.service import Call, Effect, Later, Runtime
+from doorstep.kernel.service import Call, Effect, HasClock, HasDatabase, Later
 from doorstep.messaging.channels import e164
 from doorstep.messaging.delivery import Unreadable, deliver, opened, together
 from doorstep.messaging.gateway import Gateway, Message, Receipt, Unreachable
+from doorstep.messaging.settings import MessagingRuntime
 
 from visit_scheduler import views
 from visit_scheduler.domain import notices
@@ -20,17 +21,18 @@ from visit_scheduler.domain.appointment import Appointment
 from visit_scheduler.domain.commands import MissNotice, Plan, RecordNoticed, RecordNoticeFailed, Unplan
 from visit_scheduler.domain.hours import next_notice
 from visit_scheduler.domain.planning import plan
-from visit_scheduler.domain.states import Noticing, Requested, pending
+from visit_scheduler.domain.states import Noticing, Requested, State, pending
 
 CHANNEL: notices.NoticeChannel = "sms"
 """How the notice goes out."""
 AGAIN = timedelta(minutes=5)
 """How long to leave a provider alone that could not be reached."""
+WITHDRAWN = Unplan("no longer requested")
 
 Outcome = RecordNoticed | RecordNoticeFailed | MissNotice | Later
 
 
-def effects(stream: StreamId, event: Event, state: Any) -> Iterable[Effect]:
+def effects(stream: StreamId, event: Event, state: object) -> Iterable[Effect]:
     """A request is planned at its instant; the intent to notice is followed by the notice."""
     match event:
         case VisitRequested() | VisitUnplanned() if isinstance(state, Requested):
@@ -42,26 +44,32 @@ def effects(stream: StreamId, event: Event, state: Any) -> Iterable[Effect]:
             pass
 
 
+class Planning(HasClock, HasDatabase, Protocol):
+    """What planning takes."""
+
+
 class Planner:
     """Plans what is due, one request after the other: the calls come in the order of due instant and key, so
     the result does not depend on the order in which the permits arrived."""
 
-    def unwanted(self, state: Any, now: datetime, stopped: frozenset[str]) -> Unplan | None:
+    def __init__(self, runtime: Planning) -> None:
+        self._runtime = runtime
+
+    def unwanted(self, state: State, now: datetime, stopped: frozenset[str]) -> Unplan | None:
         """A request that was withdrawn needs no plan. What is `stopped` is planned all the same: a plan reaches
         nobody."""
-        return None if isinstance(state, Requested) else Unplan("no longer requested")
+        return None if isinstance(state, Requested) else WITHDRAWN
 
-    async def perform(self, runtime: Runtime, calls: Sequence[Call]) -> Sequence[Plan | Unplan]:
+    async def perform(self, calls: Sequence[Call[State]]) -> Sequence[Plan | Unplan]:
         """One plan, or the reason why there is none, per call; each counts as booked for the next ones."""
-        now = runtime.clock.now()
-        async with runtime.engine.connect() as connection:
+        now = self._runtime.clock.now()
+        async with self._runtime.engine.connect() as connection:
             roster = await views.roster(connection, (call.stream.tenant for call in calls))
             diary = await views.diary(connection, now)
         outcomes: list[Plan | Unplan] = []
         for call in calls:
-            outcome = self.unwanted(call.state, now, call.stopped) or plan(
-                call.state.terms, roster.get(call.stream.tenant, ()), diary, now
-            )
+            agents = roster.get(call.stream.tenant, ())
+            outcome = plan(call.state.terms, agents, diary, now) if isinstance(call.state, Requested) else WITHDRAWN
             if isinstance(outcome, Plan):
                 for one in outcome.collectors:
                     diary.setdefault(one.agent_id, []).append((outcome.starts, outcome.ends))
@@ -72,30 +80,32 @@ class Planner:
 class Notifier:
     """Sends the advance notice: inside the permitted hours, early enough, and never twice."""
 
-    def unwanted(self, state: Any, now: datetime, stopped: frozenset[str]) -> MissNotice | None:
+    def __init__(self, runtime: MessagingRuntime) -> None:
+        self._runtime = runtime
+
+    def unwanted(self, state: State, now: datetime, stopped: frozenset[str]) -> MissNotice | None:
         """A visit that was cancelled needs no notice; one that is too near must not be made, and none is where the
         tenant has stopped visits, or the channel of the notice."""
         if not (isinstance(state, Noticing) and state.visit.lead_kept(now)):
             return MissNotice()
         return MissNotice("stopped") if stops(stopped, "visit", CHANNEL) else None
 
-    async def perform(self, runtime: Runtime, calls: Sequence[Call]) -> Sequence[Outcome]:
+    async def perform(self, calls: Sequence[Call[State]]) -> Sequence[Outcome]:
         """One outcome per call. Raises AnswerLost, once all calls are through."""
         visits = {call.stream: visit for call in calls if (visit := pending(call.state)) is not None}
         sealed = [visit.terms.personal for visit in visits.values()]
-        borrowers = dict(zip(visits, await opened(runtime.vault, sealed), strict=True))
+        borrowers = dict(zip(visits, await opened(self._runtime.vault, sealed), strict=True))
 
-        async def one(call: Call, visit: Appointment | None) -> Outcome:
+        async def one(call: Call[State], visit: Appointment | None) -> Outcome:
             if visit is None:
                 return MissNotice()
-            return await self._settle(runtime, call, visit, borrowers[call.stream])
+            return await self._settle(call, visit, borrowers[call.stream])
 
         return await together(one, calls, [visits.get(call.stream) for call in calls])
 
-    async def _settle(
-        self, runtime: Runtime, call: Call, visit: Appointment, borrower: Borrower | Unreadable
-    ) -> Outcome:
-        gateway, now = runtime.gateway, runtime.clock.now()
+    async def _settle(self, call: Call[State], visit: Appointment, borrower: Borrower | Unreadable) -> Outcome:
+        runtime = self._runtime
+        gateway, now = runtime.resources, runtime.clock.now()
         if isinstance(borrower, Unreadable):
             return _unknown(gateway) if call.repeated else RecordNoticeFailed(gateway.name, str(borrower))
         objection = self.unwanted(call.state, now, call.stopped) or _closed(visit, now)
@@ -116,7 +126,7 @@ def _closed(visit: Appointment, now: datetime) -> MissNotice | Later | None:
     return None if opens <= now else Later(opens, "outside the permitted hours")
 
 
-def _message(runtime: Runtime, call: Call, visit: Appointment, borrower: Borrower) -> Message:
+def _message(runtime: MessagingRuntime, call: Call[State], visit: Appointment, borrower: Borrower) -> Message:
     language = visit.terms.language
     lender = notices.Lender(runtime.settings.lender_name, runtime.settings.complaints_phone)
     return Message(
@@ -129,8 +139,10 @@ def _message(runtime: Runtime, call: Call, visit: Appointment, borrower: Borrowe
     )
 
 
-def _outcome(runtime: Runtime, call: Call, message: Message, answer: Receipt | MissNotice | Later | None) -> Outcome:
-    gateway = runtime.gateway
+def _outcome(
+    runtime: MessagingRuntime, call: Call[State], message: Message, answer: Receipt | MissNotice | Later | None
+) -> Outcome:
+    gateway = runtime.resources
     match answer:
         case None:
             return _unknown(gateway)

@@ -2,6 +2,7 @@
 
 from doorstep.events.registry import ESCALATION, VISITS
 from doorstep.kernel.service import Service
+from doorstep.messaging.settings import MessagingSettings, gateway
 
 from visit_scheduler.api import api
 from visit_scheduler.domain.agents import AGENT
@@ -16,10 +17,12 @@ service = Service(
     package="visit_scheduler",
     topic=VISITS,
     listens=(ESCALATION,),
+    settings=MessagingSettings,
+    resources=gateway,
     deciders={"visit": VISIT, "agent": AGENT},
     react=react,
     effects=effects,
-    performers={"plan": Planner(), "notice": Notifier()},
+    performers=lambda runtime: {"plan": Planner(runtime), "notice": Notifier(runtime)},
     project=project,
     artifacts=lambda _: ARTIFACTS,
     api=api,

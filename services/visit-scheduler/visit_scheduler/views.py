@@ -21,7 +21,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from visit_scheduler.domain.planning import Booked, FieldAgent
-from visit_scheduler.domain.states import status_of
+from visit_scheduler.domain.states import State, status_of
 
 PAGE = 200
 REMEMBERED = timedelta(days=2)
@@ -91,6 +91,7 @@ async def visits_stopped(connection: AsyncConnection, tenant: str) -> bool:
 
 
 def _visit(one: Committed) -> Values:
+    assert isinstance(one.state, State)
     row: dict[str, object] = {
         "visit_id": one.stream.id,
         "case_id": one.stream.key,

@@ -78,7 +78,8 @@ def up(
 def serve(service: Annotated[str, typer.Argument(help="escalation, reminder, visit-scheduler or audit")]) -> None:
     """One service on Kafka and its own database, set up by DOORSTEP_ variables."""
     try:
-        chosen, settings = installed_as(service), Settings.read()
+        chosen = installed_as(service, Settings)
+        settings = chosen.settings.read()
         running = Running(chosen, settings)
     except (Unknown, WrongSettings) as error:
         raise fault(str(error)) from None
@@ -244,7 +245,7 @@ def _whoever() -> str:
 
 def _with(service: str, folder: Path, work: Callable[[Running], Awaitable[None]]) -> None:
     async def run() -> None:
-        async with local.service(service, folder) as running:
+        async with local.service(service, Settings, folder) as running:
             await work(running)
 
     _run(run())

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
@@ -15,15 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from doorstep.bus.interface import Bus
 from doorstep.bus.postgres import PostgresBus
 from doorstep.infra import database
-from doorstep.infra.access import Access, Issuer, private_key
+from doorstep.infra.access import Access, Issuer, Role, private_key
 from doorstep.infra.clock import Clock
-from doorstep.infra.settings import Settings
 from doorstep.infra.vault import Tokens, Vault
 from doorstep.intake.publisher import Desk
 from doorstep.kernel.decider import Unknown
 from doorstep.kernel.runtime import Running
-from doorstep.kernel.service import Service
-from doorstep.messaging.gateway import Gateway
+from doorstep.kernel.service import R, Service, T
 
 
 def installed() -> list[Service]:
@@ -33,12 +32,14 @@ def installed() -> list[Service]:
     return sorted(found, key=lambda service: (order.get(service.name, len(order)), service.name))
 
 
-def installed_as(name: str) -> Service:
-    """The service registered as `name`. Raises Unknown."""
-    services = {one.name: one for one in installed()}
-    if name not in services:
-        raise Unknown(f"no service {name}; there are {', '.join(services)}")
-    return services[name]
+def installed_as(name: str, settings: type[T]) -> Service[T]:
+    """The service registered as `name`, which reads `settings`. Raises Unknown."""
+    if name not in (names := [one.name for one in installed()]):
+        raise Unknown(f"no service {name}; there are {', '.join(names)}")
+    (entry,) = entry_points(group="doorstep.services", name=name)
+    service: Service[T] = entry.load()
+    assert issubclass(service.settings, settings)
+    return service
 
 
 @dataclass(frozen=True)
@@ -119,31 +120,33 @@ class Embedded:
         *,
         clock: Clock,
         bus: Bus | None = None,
-        gateway: Gateway | None = None,
+        resources: Mapping[str, object] | None = None,
         sole: bool = False,
         **more: Any,
     ) -> None:
-        """Open, and prepare every installed service. `more` overrides settings."""
+        """Open, and prepare every installed service. `resources`, by service, stand in for those it would make of its
+        settings; `more` overrides settings."""
         await self.open(clock=clock, bus=bus, sole=sole)
         for service in installed():
-            running = Running(
-                service,
-                self.settings(service.name, **more),
-                bus=self.bus,
-                clock=clock,
-                gateway=gateway,
-                epoch=self.secrets.epoch,
-            )
-            await running.prepare()
-            self.services.append(running)
+            await self.add(service, clock=clock, resources=(resources or {}).get(service.name), **more)
 
-    def settings(self, service: str, **more: Any) -> Settings:
+    async def add(
+        self, service: Service[T, R], *, clock: Clock, resources: R | None = None, **more: Any
+    ) -> Running[T, R]:
+        """Prepare one service, once open."""
+        settings = self.settings(service, **more)
+        running = Running(service, settings, resources=resources, bus=self.bus, clock=clock, epoch=self.secrets.epoch)
+        await running.prepare()
+        self.services.append(running)
+        return running
+
+    def settings(self, service: Service[T, R], **more: Any) -> T:
         """As `doorstep serve` would read them from its environment. A folder `policy` in ours is the policy, unless
         DOORSTEP_POLICY_FOLDER or `more` names another."""
         if policy := policy_folder(self.folder):
             more.setdefault("policy_folder", policy)
-        return Settings(
-            database_url=self._postgres.url(_database(service)),
+        return service.settings(
+            database_url=self._postgres.url(_database(service.name)),
             vault_url=self._postgres.url("doorstep_vault"),
             vault_key=self.secrets.vault_key,
             tenant_secret=self.secrets.tenant_secret,
@@ -173,7 +176,7 @@ class Embedded:
         """An engine on the database of `service`, without starting anything else."""
         return self._engine(_database(service))
 
-    def token(self, who: str, role: Any) -> str:
+    def token(self, who: str, role: Role) -> str:
         """A token for this machine's API, good for twelve hours."""
         return self.secrets.issuer.token(who, role, datetime.now(UTC))
 

@@ -14,6 +14,7 @@ from doorstep.infra.clock import SystemClock
 from doorstep.infra.settings import Settings
 from doorstep.intake.publisher import Desk
 from doorstep.kernel.runtime import Running
+from doorstep.kernel.service import T
 
 FOLDER = Path(".doorstep/up")
 
@@ -23,10 +24,12 @@ class NotHere(Exception):
 
 
 @asynccontextmanager
-async def service(name: str, folder: Path = FOLDER) -> AsyncIterator[Running]:
-    """The service called `name`, prepared, its loops at rest. Raises NotHere, WrongSettings, Unknown."""
+async def service(name: str, settings: type[T], folder: Path = FOLDER) -> AsyncIterator[Running[T]]:
+    """The service called `name`, which reads `settings`: prepared, its loops at rest. Raises NotHere, WrongSettings,
+    Unknown."""
+    chosen = installed_as(name, settings)
     if os.environ.get("DOORSTEP_DATABASE_URL"):
-        running = Running(installed_as(name), Settings.read())
+        running = Running(chosen, chosen.settings.read())
         await running.prepare()
         try:
             yield running
@@ -34,8 +37,12 @@ async def service(name: str, folder: Path = FOLDER) -> AsyncIterator[Running]:
             await running.close()
             await running.bus.close()
         return
-    async with embedded(folder) as doorstep:
-        yield doorstep.running(name)
+    doorstep = _embedded(folder)
+    await doorstep.open(clock=SystemClock())
+    try:
+        yield await doorstep.add(chosen, clock=SystemClock())
+    finally:
+        await doorstep.close()
 
 
 @asynccontextmanager

@@ -18,15 +18,17 @@ def unconnected(*names: str, home: str | None = None) -> FastAPI:
     """The app of these services, which reaches neither a database nor a bus: for looking at its routes."""
     keys = Secrets.from_seed(1)
     nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
-    settings = Settings(
-        database_url=nowhere,
-        vault_url=nowhere,
-        vault_key=keys.vault_key,
-        tenant_secret=keys.tenant_secret,
-        jwt_public_key=keys.issuer.public_key,
-        kafka="127.0.0.1:1",
-    )
-    running = [Running(installed_as(name), settings) for name in names]
+    running = []
+    for service in (installed_as(name, Settings) for name in names):
+        settings = service.settings(
+            database_url=nowhere,
+            vault_url=nowhere,
+            vault_key=keys.vault_key,
+            tenant_secret=keys.tenant_secret,
+            jwt_public_key=keys.issuer.public_key,
+            kafka="127.0.0.1:1",
+        )
+        running.append(Running(service, settings))
     return http.build(running, Access(keys.issuer.public_key), home=home, drive=False)
 
 

@@ -1,13 +1,11 @@
 """Settings: environment variables with the prefix DOORSTEP_, all checked at once before anything starts."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-_WITNESS = re.compile(r"https?://[^\s,]+ [^\s,+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+=*")
 Secret = Annotated[SecretStr, Field(min_length=32)]
 
 
@@ -16,7 +14,8 @@ class WrongSettings(Exception):
 
 
 class Settings(BaseSettings):
-    """What a service reads from its environment. Secrets have no default; the embedded mode makes them."""
+    """What every service reads from its environment; one that reads more has a class of its own on this. Secrets have
+    no default; the embedded mode makes them."""
 
     model_config = SettingsConfigDict(env_prefix="DOORSTEP_", extra="ignore", frozen=True)
 
@@ -31,22 +30,6 @@ class Settings(BaseSettings):
     topic_replicas: int = Field(1, ge=1, le=7, description="replicas of a topic that has to be made")
     http_host: str = Field("127.0.0.1", description="address the API listens on")
     http_port: int = Field(8080, ge=0, le=65535, description="port the API listens on")
-    gateway_folder: Path = Field(Path(".doorstep/gateway"), description="where the file gateway writes messages")
-    lender_name: str = Field("示例银行 Example Bank", min_length=1, description="as messages name the lender")
-    complaints_phone: str = Field("400-000-0000", min_length=3, description="where a borrower can complain")
-    policy_folder: Path | None = Field(None, description="packs/, strategies/ and tenants.yaml; empty: those built in")
-    log_origin: str = Field("doorstep.example/log", min_length=1, description="name of the audit's log, for ever")
-    log_key: SecretStr | None = Field(None, description="PEM, Ed25519 private key: signs the log's checkpoints")
-    log_folder: Path = Field(Path(".doorstep/log"), description="where the log's tiles and checkpoint lie")
-    log_every: float = Field(1.0, ge=0, description="seconds between two checkpoints of the log")
-    log_scrub_every: float = Field(60.0, ge=0, description="seconds between two slices of 4,096 entries compared")
-    log_witnesses: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="who cosigns the log: `url vkey` with commas between, the vkey as `doorstep witness` prints it"
-    )
-    log_create: bool = Field(False, description="make the log where there is none; else `doorstep log create` does")
-    monitor_every: float = Field(5.0, ge=0, description="seconds between two looks of the conformance monitor")
-    durable: bool = Field(True, description="tests and demo only: false saves waiting for the disk")
-    retention_days: int | None = Field(None, ge=1, description="days after which an ended case is erased; empty: kept")
     otlp_endpoint: str | None = Field(None, description="OTLP/HTTP collector, for example http://otel:4318")
     trace_ratio: float = Field(0.1, ge=0, le=1, description="share of traces that are recorded")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="least severe log line")
@@ -68,14 +51,6 @@ class Settings(BaseSettings):
         if "BEGIN PUBLIC KEY" not in pem:
             raise ValueError("want a PEM public key (-----BEGIN PUBLIC KEY-----)")
         return pem.replace("\\n", "\n")
-
-    @field_validator("log_witnesses", mode="before")
-    @classmethod
-    def _witnesses(cls, told: object) -> object:
-        found = tuple(one.strip() for one in told.split(",") if one.strip()) if isinstance(told, str) else told
-        if isinstance(found, tuple) and not all(_WITNESS.fullmatch(str(one)) for one in found):
-            raise ValueError("want https://witness.example name+id+base64, with commas between several")
-        return found
 
     @classmethod
     def read(cls) -> Self:

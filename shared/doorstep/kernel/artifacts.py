@@ -5,7 +5,7 @@ decision years later must still see what it was made by: so each service tells i
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -14,8 +14,7 @@ import msgspec
 
 from doorstep.events.kernel import ArtifactKind, ArtifactPublished
 from doorstep.kernel.decider import NO_TENANT, Decider, Routed, StreamId
-from doorstep.kernel.service import Runtime, Worker
-from doorstep.messaging.templates import Template
+from doorstep.kernel.service import Executes, Worker
 
 CATEGORY = "artifact"
 
@@ -73,25 +72,20 @@ def routed(publish: Publish) -> Routed:
     return Routed(StreamId(CATEGORY, f"{publish.kind}-{publish.hash}", publish.hash, NO_TENANT), publish)
 
 
-def of_templates(templates: Iterable[Template]) -> tuple[Publish, ...]:
-    """The templates as artifacts."""
-    return tuple(Publish("template", one.id, str(one.version), one.content) for one in templates)
-
-
 class Publisher(Worker):
     """The worker that publishes what its service goes by, and what it goes by later. It asks at each turn, so what
     `artifacts` answers should be made beforehand."""
 
     name = "artifacts"
 
-    def __init__(self, runtime: Runtime, artifacts: Callable[[Runtime], Sequence[Publish]]) -> None:
+    def __init__(self, runtime: Executes, artifacts: Callable[[], Sequence[Publish]]) -> None:
         self._runtime = runtime
         self._artifacts = artifacts
         self._published: set[str] = set()
 
     async def turn(self, *, hurry: bool = False) -> int:
         """Publish at once what this process has not published yet; how many contents were new to all."""
-        fresh = [one for one in self._artifacts(self._runtime) if one.hash not in self._published]
+        fresh = [one for one in self._artifacts() if one.hash not in self._published]
         if not fresh:
             return 0
         events = await self._runtime.execute(*map(routed, fresh))

@@ -1,19 +1,24 @@
 """The consumer loop: fetch, handle, commit the offset. In this order, so that nothing is lost."""
 
-from doorstep.bus.interface import Bus, Subscription
+from collections.abc import Awaitable, Callable, Sequence
+
+from doorstep.bus.interface import Bus, Record, Subscription
 from doorstep.infra import failpoints
 from doorstep.infra.telemetry import Telemetry
-from doorstep.kernel.handle import Handler
-from doorstep.kernel.service import Service
+
+Handle = Callable[[Sequence[Record]], Awaitable[None]]
 
 
 class Consumer:
     """One per service and process."""
 
-    def __init__(self, service: Service, bus: Bus, handler: Handler, telemetry: Telemetry, batch: int) -> None:
-        self._service = service
+    def __init__(
+        self, name: str, topics: Sequence[str], bus: Bus, handle: Handle, telemetry: Telemetry, batch: int
+    ) -> None:
+        self._name = name
+        self._topics = topics
         self._bus = bus
-        self._handler = handler
+        self._handle = handle
         self._telemetry = telemetry
         self._batch = batch
         self._subscription: Subscription | None = None
@@ -22,13 +27,13 @@ class Consumer:
         """One batch; how many messages it had. Raises ConnectionError and PostgreSQL's errors; then the
         subscription starts again at the last committed offset."""
         if self._subscription is None:
-            self._subscription = await self._bus.subscribe(self._service.name, self._service.listens)
+            self._subscription = await self._bus.subscribe(self._name, self._topics)
         try:
             records = await self._subscription.fetch(self._batch, timeout)
             if records:
                 failpoints.hit("consumer.after-poll")
                 with self._telemetry.batch_seconds.time():
-                    await self._handler.handle(records)
+                    await self._handle(records)
                 failpoints.hit("consumer.before-offset")
                 await self._subscription.commit(records)
         except Exception:

@@ -1,8 +1,8 @@
-"""Tallies: what counts across streams, such as the contacts to one telephone number that two borrowers share.
+"""Counters across streams, such as of the contacts to one telephone number that two borrowers share.
 
-A tally's row is locked from the reading to the commit; one that does not exist yet is made first, so that there is
-always a row to lock. Streams are locked before tallies, everywhere. A tally can always be folded again from the events
-of all streams, and is whenever the code that folds it has changed.
+A counter's row is locked from the reading to the commit; one that does not exist yet is made first, so that there is
+always a row to lock. Streams are locked before counters, everywhere. A counter can always be folded again from the
+events of all streams, and is whenever the code that folds it has changed.
 """
 
 import hashlib
@@ -11,7 +11,6 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
 
 import msgspec
 from sqlalchemy import text
@@ -20,56 +19,58 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from doorstep.events.envelope import decode
 from doorstep.events.registry import Event, decode_event
 from doorstep.kernel.decider import StreamId
-from doorstep.kernel.service import Counsel
+from doorstep.kernel.service import ContextSource
 
 _MARK = ""
 """The row that says which code has folded all others."""
 
 
 class Counted:
-    """The tallies of one transaction: those it read, as they change, and what is still to be counted in others."""
+    """The counters of one transaction: those it read, as they change, and what is still to be counted in others."""
 
-    def __init__(self, counsel: Mapping[str, Counsel]) -> None:
-        self._counsel = counsel
-        self._held: dict[str, Any] = {}
+    def __init__(self, sources: Mapping[str, ContextSource]) -> None:
+        self._sources = sources
+        self._held: dict[str, object] = {}
         self._changed: set[str] = set()
         self._waiting: dict[str, list[tuple[StreamId, Event]]] = defaultdict(list)
 
-    def advise(self, stream: StreamId, state: Any, command: Any) -> Any:
-        """The command with what the category's counsel adds."""
-        counsel = self._counsel.get(stream.category)
-        return command if counsel is None else counsel.advise(stream, state, command, self._held)
+    def with_context(self, stream: StreamId, state: object, command: object) -> object:
+        """The command with what it is decided with."""
+        source = self._sources.get(stream.category)
+        return command if source is None else source.with_context(stream, state, command, self._held)
 
     def count(self, stream: StreamId, events: Iterable[Event]) -> None:
         """Take note of `events`: the next command of this transaction sees them."""
-        counsel = self._counsel.get(stream.category)
-        for event in events if counsel is not None else ():
-            for name in counsel.counts(stream, event):  # type: ignore[union-attr]
+        source = self._sources.get(stream.category)
+        if source is None:
+            return
+        for event in events:
+            for name in source.counts(stream, event):
                 if name in self._held:
-                    self._held[name] = counsel.tally(name, self._held[name], stream, event)  # type: ignore[union-attr]
+                    self._held[name] = source.count(name, self._held[name], stream, event)
                     self._changed.add(name)
                 else:
                     self._waiting[name].append((stream, event))
 
-    async def lock(self, connection: AsyncConnection, wanted: Mapping[str, Counsel]) -> None:
-        """Read and lock the tallies of these names; an unknown one begins as its counsel says."""
+    async def lock(self, connection: AsyncConnection, wanted: Mapping[str, ContextSource]) -> None:
+        """Read and lock the counters of these names; an unknown one begins as its source says."""
         if not wanted:
             return
         names = sorted(wanted)
         await connection.execute(_MAKE, {"names": names})
         for row in await connection.execute(_LOCK, {"names": names}):
-            counsel = wanted[row.name]
+            source = wanted[row.name]
             fresh = not row.state
-            self._held[row.name] = counsel.initial if fresh else msgspec.json.decode(row.state, type=counsel.tally_type)
+            self._held[row.name] = source.initial if fresh else msgspec.json.decode(row.state, type=source.counter_type)
 
     async def write(self, connection: AsyncConnection) -> None:
         """Write what has changed, in the transaction of the events."""
         waiting, self._waiting = self._waiting, defaultdict(list)
-        by_name = {name: self._counsel[events[0][0].category] for name, events in waiting.items()}
+        by_name = {name: self._sources[events[0][0].category] for name, events in waiting.items()}
         await self.lock(connection, by_name)
         for name, events in waiting.items():
             for stream, event in events:
-                self._held[name] = by_name[name].tally(name, self._held[name], stream, event)
+                self._held[name] = by_name[name].count(name, self._held[name], stream, event)
             self._changed.add(name)
         if self._changed:
             names = sorted(self._changed)
@@ -77,27 +78,27 @@ class Counted:
             await connection.execute(_WRITE, {"names": names, "states": states})
 
 
-class Tallies:
-    """Those of a service."""
+class Counters:
+    """Those of a service, by the category of the streams whose decisions they are for."""
 
-    def __init__(self, counsel: Mapping[str, Counsel]) -> None:
-        self._counsel = counsel
+    def __init__(self, sources: Mapping[str, ContextSource]) -> None:
+        self._sources = sources
 
-    async def load(self, connection: AsyncConnection, work: Sequence[tuple[StreamId, Any, Any]]) -> Counted:
-        """The tallies that deciding on these (stream, state, command) wants, locked in the order of their names."""
-        counted = Counted(self._counsel)
+    async def load(self, connection: AsyncConnection, work: Sequence[tuple[StreamId, object, object]]) -> Counted:
+        """The counters that deciding on these (stream, state, command) wants, locked in the order of their names."""
+        counted = Counted(self._sources)
         wanted = {
-            name: counsel
+            name: source
             for stream, state, command in work
-            if (counsel := self._counsel.get(stream.category)) is not None
-            for name in counsel.reads(stream, state, command)
+            if (source := self._sources.get(stream.category)) is not None
+            for name in source.reads(stream, state, command)
         }
         await counted.lock(connection, wanted)
         return counted
 
     async def refresh(self, engine: AsyncEngine) -> None:
-        """Fold every tally again from all events, if the code has changed since it was folded."""
-        if not self._counsel:
+        """Fold every counter again from all events, if the code has changed since it was folded."""
+        if not self._sources:
             return
         async with engine.begin() as connection:
             await connection.execute(text("select pg_advisory_xact_lock(hashtext('doorstep tallies'))"))
@@ -112,21 +113,23 @@ class Tallies:
 
     @cached_property
     def fold_id(self) -> str:
-        """Changes whenever a module that folds tallies does, or the shape of a tally."""
-        kinds = sorted({(type(counsel).__module__, type(counsel)) for counsel in self._counsel.values()}, key=str)
+        """Changes whenever a module that folds counters does, or the shape of a counter."""
+        kinds = sorted({(type(source).__module__, type(source)) for source in self._sources.values()}, key=str)
         sources = [inspect.getsource(sys.modules[module]).encode() for module, _ in kinds]
-        shapes = [msgspec.json.encode(msgspec.json.schema(kind.tally_type), order="deterministic") for _, kind in kinds]
+        shapes = [
+            msgspec.json.encode(msgspec.json.schema(kind.counter_type), order="deterministic") for _, kind in kinds
+        ]
         return hashlib.sha256(b"".join([*sources, *shapes])).hexdigest()[:16]
 
-    async def _fold(self, connection: AsyncConnection) -> dict[str, Any]:
-        folded: dict[str, Any] = {}
-        rows = await connection.stream(_EVENTS, {"categories": sorted(self._counsel)})
+    async def _fold(self, connection: AsyncConnection) -> dict[str, object]:
+        folded: dict[str, object] = {}
+        rows = await connection.stream(_EVENTS, {"categories": sorted(self._sources)})
         async for row in rows:
-            counsel = self._counsel[row.category]
+            source = self._sources[row.category]
             event = decode_event(decode(row.value))
             stream = StreamId(row.category, row.id, row.key, row.tenant)
-            for name in counsel.counts(stream, event):
-                folded[name] = counsel.tally(name, folded.get(name, counsel.initial), stream, event)
+            for name in source.counts(stream, event):
+                folded[name] = source.count(name, folded.get(name, source.initial), stream, event)
         return folded
 
 

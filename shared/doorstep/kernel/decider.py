@@ -11,15 +11,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 import msgspec
+from typing_extensions import TypeVar
 
 from doorstep.events.envelope import Actor
 from doorstep.events.registry import Event
 
-S = TypeVar("S")
-C = TypeVar("C")
+S = TypeVar("S", default=Any)
+C = TypeVar("C", default=Any)
+E = TypeVar("E", bound=Event, default=Any)
 
 NO_TENANT = "-"
 """In place of a tenant that nobody could tell yet."""
@@ -43,18 +45,18 @@ class Wake:
 
 
 @dataclass(frozen=True)
-class Decider(Generic[S, C]):
+class Decider(Generic[S, C, E]):
     """`wake_at(state)` is the stream's timer: kept with the state, in the same transaction, so a timer can
     neither be lost nor outlive its reason. Each Wake must yield an event that moves it."""
 
     category: str
     initial: S
-    state_type: Any
-    decide: Callable[[S, C, datetime], Sequence[Event]]
-    evolve: Callable[[S, Any], S]
+    state_type: object
+    decide: Callable[[S, C, datetime], Sequence[E]]
+    evolve: Callable[[S, E], S]
     wake_at: Callable[[S], datetime | None] = lambda _: None
 
-    def fold(self, events: Sequence[Event], state: S | None = None) -> S:
+    def fold(self, events: Sequence[E], state: S | None = None) -> S:
         """`state` (or the initial one) after `events`."""
         folded = self.initial if state is None else state
         for event in events:
@@ -70,13 +72,12 @@ class Decider(Generic[S, C]):
         return hashlib.sha256(source.encode() + shape).hexdigest()[:16]
 
     @cached_property
-    def _decoder(self) -> msgspec.json.Decoder[Any]:
+    def _decoder(self) -> msgspec.json.Decoder[S]:
         return msgspec.json.Decoder(self.state_type)
 
     def load(self, cached: bytes) -> S:
         """The state from its cached bytes."""
-        state: S = self._decoder.decode(cached)
-        return state
+        return self._decoder.decode(cached)
 
     def dump(self, state: S) -> bytes:
         """The bytes to cache."""
@@ -100,5 +101,5 @@ class Routed(msgspec.Struct, frozen=True):
     """A command on its way to a stream."""
 
     stream: StreamId
-    command: Any
+    command: object
     actor: Actor = SYSTEM

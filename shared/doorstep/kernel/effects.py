@@ -5,24 +5,24 @@ the call leaves an effect that was called and is not done; the performer is told
 provider, or relies on its deduplication, or gives up knowing. A replay of events cannot reach an effect:
 its key is unique for ever."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Any
 
 import msgspec
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from doorstep.infra import failpoints
+from doorstep.infra.clock import Clock
 from doorstep.infra.database import unreachable
 from doorstep.infra.telemetry import Telemetry, about, log, trace_id, where
 from doorstep.kernel.decider import Routed, StreamId
 from doorstep.kernel.leader import Leader
 from doorstep.kernel.sending_controls import FREE, stopped
-from doorstep.kernel.service import Call, Effect, Later, Runtime, Service
+from doorstep.kernel.service import Call, Effect, Later, Performer
 from doorstep.kernel.store import Conflict, Store, Work
 
 LONGEST_WAIT = timedelta(hours=1)
@@ -30,7 +30,7 @@ LONGEST_WAIT = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class _Due:
-    call: Call
+    call: Call[object]
     attempts: int
     traceparent: str | None
 
@@ -45,17 +45,26 @@ class _Due:
 class Effects:
     """One per service and process; only the leader calls out, so that nothing is called twice at once."""
 
-    def __init__(self, service: Service, runtime: Runtime, store: Store, telemetry: Telemetry, batch: int = 100):
-        self._service = service
-        self._runtime = runtime
+    def __init__(
+        self,
+        performers: Mapping[str, Performer],
+        engine: AsyncEngine,
+        clock: Clock,
+        store: Store,
+        telemetry: Telemetry,
+        batch: int = 100,
+    ) -> None:
+        self._performers = performers
+        self._engine = engine
+        self._clock = clock
         self._store = store
         self._telemetry = telemetry
         self._batch = batch
-        self._leader = Leader(runtime.engine, "effects")
+        self._leader = Leader(engine, "effects")
 
     async def turn(self) -> int:
         """Carry out one batch of due effects; how many."""
-        if not self._service.performers or not await self._leader.leads():
+        if not self._performers or not await self._leader.leads():
             return 0
         due, unwanted = await self._begin()
         if not due and not unwanted:
@@ -76,9 +85,9 @@ class Effects:
         """Let another process call."""
         await self._leader.resign()
 
-    async def _begin(self) -> tuple[list[_Due], list[tuple[_Due, Any]]]:
-        now = self._runtime.clock.now()
-        async with self._runtime.engine.begin() as connection:
+    async def _begin(self) -> tuple[list[_Due], list[tuple[_Due, object]]]:
+        now = self._clock.now()
+        async with self._engine.begin() as connection:
             rows = (await connection.execute(_DUE, {"now": now, "limit": self._batch})).all()
             streams = {row.stream: StreamId(row.category, row.id, row.key, row.tenant) for row in rows}
             states = await self._store.state(connection, list(streams.values()))
@@ -103,8 +112,8 @@ class Effects:
                 failpoints.hit("effects.before-begin")
         return due, unwanted
 
-    def _last_look(self, call: Call, now: datetime) -> Any | None:
-        return self._service.performers[call.effect.kind].unwanted(call.state, now, call.stopped)
+    def _last_look(self, call: Call[object], now: datetime) -> object | None:
+        return self._performers[call.effect.kind].unwanted(call.state, now, call.stopped)
 
     async def _postpone(self, connection: AsyncConnection, one: _Due, now: datetime, error: Exception) -> None:
         """A bug in the last look rests with its own effect; the others go on."""
@@ -114,8 +123,8 @@ class Effects:
             log.error("effect not judged; postponed", stream=str(one.call.stream), error=where(error))
         await connection.execute(_WAIT, {"key": one.key, "due": now + LONGEST_WAIT})
 
-    async def _call(self, due: Sequence[_Due]) -> list[tuple[_Due, Any]]:
-        outcomes: list[tuple[_Due, Any]] = []
+    async def _call(self, due: Sequence[_Due]) -> list[tuple[_Due, object]]:
+        outcomes: list[tuple[_Due, object]] = []
         for kind, group in groupby(due, key=lambda one: one.call.effect.kind):
             some = list(group)
             try:
@@ -130,11 +139,11 @@ class Effects:
                     outcomes += await self._perform_alone(kind, replace(one, call=again))
         return outcomes
 
-    async def _perform(self, kind: str, due: Sequence[_Due]) -> list[tuple[_Due, Any]]:
-        answers = await self._service.performers[kind].perform(self._runtime, [one.call for one in due])
+    async def _perform(self, kind: str, due: Sequence[_Due]) -> list[tuple[_Due, object]]:
+        answers = await self._performers[kind].perform([one.call for one in due])
         return list(zip(due, answers, strict=True))
 
-    async def _perform_alone(self, kind: str, one: _Due) -> list[tuple[_Due, Any]]:
+    async def _perform_alone(self, kind: str, one: _Due) -> list[tuple[_Due, object]]:
         try:
             return await self._perform(kind, [one])
         except Exception as error:
@@ -146,7 +155,7 @@ class Effects:
             await self._wait([one])
             return []
 
-    async def _finish(self, outcomes: Sequence[tuple[_Due, Any]]) -> None:
+    async def _finish(self, outcomes: Sequence[tuple[_Due, object]]) -> None:
         later = [(one, answer) for one, answer in outcomes if isinstance(answer, Later)]
         done = [(one, answer) for one, answer in outcomes if not isinstance(answer, Later)]
         if later:
@@ -161,10 +170,10 @@ class Effects:
             log.warning("outcomes failed; recording one by one", error=where(error))
             await self._record_alone(done)
 
-    async def _record(self, done: Sequence[tuple[_Due, Any]]) -> None:
-        now = self._runtime.clock.now()
+    async def _record(self, done: Sequence[tuple[_Due, object]]) -> None:
+        now = self._clock.now()
         self._store.changes += 1
-        async with self._runtime.engine.begin() as connection:
+        async with self._engine.begin() as connection:
             work = [
                 Work(Routed(one.call.stream, command), cause=one.key, traceparent=one.traceparent, waited=True)
                 for one, command in done
@@ -174,7 +183,7 @@ class Effects:
             failpoints.hit("effects.before-done")
         self._telemetry.effects.inc(len(done))
 
-    async def _record_alone(self, done: Sequence[tuple[_Due, Any]]) -> None:
+    async def _record_alone(self, done: Sequence[tuple[_Due, object]]) -> None:
         for one, command in done:
             try:
                 await self._record([(one, command)])
@@ -189,14 +198,14 @@ class Effects:
     async def _put_off(self, later: Sequence[tuple[_Due, Later]]) -> None:
         self._store.changes += 1
         # Nothing has happened outside, so the attempt is taken back.
-        async with self._runtime.engine.begin() as connection:
+        async with self._engine.begin() as connection:
             for one, answer in later:
                 await connection.execute(_LATER, {"key": one.key, "due": answer.at})
 
     async def _wait(self, due: Sequence[_Due]) -> None:
         self._store.changes += 1
-        now = self._runtime.clock.now()
-        async with self._runtime.engine.begin() as connection:
+        now = self._clock.now()
+        async with self._engine.begin() as connection:
             for one in due:
                 wait = min(timedelta(seconds=10 * 2 ** min(one.attempts, 10)), LONGEST_WAIT)
                 await connection.execute(_WAIT, {"key": one.key, "due": now + wait})

@@ -8,6 +8,7 @@ tried a few times, counted durably before each try (a crash counts), then parked
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import text
@@ -44,7 +45,9 @@ class _Message(msgspec.Struct, frozen=True):
 class Handler:
     """Takes a service's messages to the end. One per process and service; safe to call from several tasks."""
 
-    def __init__(self, service: Service, runtime: Runtime, store: Store, telemetry: Telemetry, *, careful: bool):
+    def __init__(
+        self, service: Service[Any, Any], runtime: Runtime, store: Store, telemetry: Telemetry, *, careful: bool
+    ) -> None:
         self._service = service
         self._runtime = runtime
         self._store = store

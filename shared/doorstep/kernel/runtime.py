@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Generic
 
 from sqlalchemy import text
 
@@ -25,15 +25,14 @@ from doorstep.infra.telemetry import Telemetry, about, log, where
 from doorstep.infra.vault import Tokens, Vault
 from doorstep.kernel import artifacts, handle, parking
 from doorstep.kernel.consumer import Consumer
-from doorstep.kernel.counters import Tallies
-from doorstep.kernel.decider import Decider, Routed, StreamId
+from doorstep.kernel.counters import Counters
+from doorstep.kernel.decider import C, Decider, E, Routed, S, StreamId
 from doorstep.kernel.effects import Effects
 from doorstep.kernel.handle import Handler
 from doorstep.kernel.relay import Relay
-from doorstep.kernel.service import Halt, Service, Worker
+from doorstep.kernel.service import Halt, R_co, Service, T_co, Worker
 from doorstep.kernel.store import Store
 from doorstep.kernel.timers import Timers
-from doorstep.messaging.gateway import FileGateway, Gateway
 
 IDLE = 0.25
 """Seconds between looks when nothing stirs; anything committed in this process wakes the loops at once."""
@@ -49,23 +48,23 @@ class NotReady(ConnectionError):
     """The service has not reached its database yet; try again."""
 
 
-class Running:
+class Running(Generic[T_co, R_co]):
     """One service in this process. Construction connects to nothing; `prepare` does."""
 
     def __init__(
         self,
-        service: Service,
-        settings: Settings,
+        service: Service[T_co, R_co],
+        settings: T_co,
         *,
+        resources: R_co | None = None,
         bus: Bus | None = None,
         clock: Clock | None = None,
-        gateway: Gateway | None = None,
         epoch: str | None = None,
     ) -> None:
         self.service = service
         self.settings = settings
+        self.resources = service.resources(settings) if resources is None else resources
         self.clock: Clock = clock or (FileClock(settings.clock_file) if settings.clock_file else SystemClock())
-        self.gateway: Gateway = gateway or FileGateway(settings.gateway_folder)
         self.engine = database.engine(settings.database_url, name=f"doorstep {service.name}")
         # Work of one statement is a transaction of its own: a third of the round trips.
         self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -74,7 +73,6 @@ class Running:
         self._vault_engine = database.engine(settings.vault_url, pool_size=2)
         tokens = Tokens(settings.tenant_secret.get_secret_value().encode())
         self.vault = Vault(self._vault_engine, settings.vault_key.get_secret_value().encode(), tokens, self.clock)
-        self.counsel = service.counsel(settings)
         self._epoch = epoch
         self._instance = f"{socket.gethostname()}/{os.getpid()}/{service.name}"
         self._turned: dict[str, float] = {}
@@ -96,30 +94,32 @@ class Running:
             epoch = await database.epoch_of(connection)
             crashed = (await connection.execute(_CRASHED)).first() is not None
             await connection.execute(_STARTED, {"instance": self._instance})
-        kernel: dict[str, Decider[Any, Any]] = {one.category: one for one in (parking.DECIDER, artifacts.DECIDER)}
-        deciders = {**self.service.deciders, **kernel}
+        service, engine, clock, telemetry = self.service, self.engine, self.clock, self.telemetry
         batch = self.settings.batch
-        tallies = Tallies(self.counsel)
-        await tallies.refresh(self.engine)
-        self._store = Store(self.service, deciders, epoch, self.telemetry, tallies)
-        self.handler = Handler(self.service, self, self._store, self.telemetry, careful=crashed)
-        self.consumer = Consumer(self.service, self.bus, self.handler, self.telemetry, batch)
-        self.timers = Timers(self, self._store, self.telemetry, batch)
-        self.effects = Effects(self.service, self, self._store, self.telemetry)
-        self.relay = Relay(self.engine, self.bus, self.telemetry, batch)
-        self.workers = [artifacts.Publisher(self, self.service.artifacts), *self.service.workers(self)]
+        deciders = {**service.deciders, parking.CATEGORY: parking.DECIDER, artifacts.CATEGORY: artifacts.DECIDER}
+        counters = Counters(service.contexts(self.resources))
+        await counters.refresh(engine)
+        store = self._store = Store(service, deciders, epoch, telemetry, counters)
+        self.handler = Handler(service, self, store, telemetry, careful=crashed)
+        self.consumer = Consumer(service.name, service.listens, self.bus, self.handler.handle, telemetry, batch)
+        self.timers = Timers(engine, clock, store, telemetry, batch)
+        self.effects = Effects(service.performers(self), engine, clock, store, telemetry)
+        self.relay = Relay(engine, self.bus, telemetry, batch)
+        publisher = artifacts.Publisher(self, lambda: service.artifacts(self.resources))
+        self.workers = [publisher, *service.workers(self)]
         self._faults.pop("start", None)
 
     async def execute(self, *routed: Routed, request_id: str | None = None) -> Sequence[Event]:
-        """Decide and commit in one transaction; see service.Runtime."""
+        """Decide and commit in one transaction; see service.Executes."""
         committed = await handle.execute(self.store, self, self.service.name, routed, request_id)
         self._pulse.beat()
         return [one.event for one in committed]
 
-    async def state(self, stream: StreamId) -> Any:
-        """The present state of `stream`."""
+    async def state(self, decider: Decider[S, C, E], stream: StreamId) -> S:
+        """The present state of `stream`; see service.Executes."""
         async with self.engine.connect() as connection:
-            return (await self.store.state(connection, [stream]))[str(stream)]
+            state: S = (await self.store.state(connection, [stream]))[str(stream)]
+        return state
 
     @property
     def store(self) -> Store:

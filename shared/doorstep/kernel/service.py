@@ -9,13 +9,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 import msgspec
+from typing_extensions import TypeVar
 
 from doorstep.events.envelope import Envelope
 from doorstep.events.registry import Event
-from doorstep.kernel.decider import Decider, Routed, StreamId
+from doorstep.kernel.decider import C, Decider, E, Routed, S, StreamId
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -28,37 +29,75 @@ if TYPE_CHECKING:
     from doorstep.infra.telemetry import Telemetry
     from doorstep.infra.vault import Vault
     from doorstep.kernel.artifacts import Publish
-    from doorstep.messaging.gateway import Gateway
+
+T = TypeVar("T", bound="Settings", default="Settings")
+T_co = TypeVar("T_co", bound="Settings", covariant=True, default="Settings")
+"""A service's settings."""
+R = TypeVar("R", default=object)
+R_co = TypeVar("R_co", covariant=True, default=object)
+"""What a service holds of its own; see Service."""
+S_co = TypeVar("S_co", covariant=True, default=object)
+S_contra = TypeVar("S_contra", contravariant=True, default=Any)
+C_co = TypeVar("C_co", covariant=True, default=object)
+C_contra = TypeVar("C_contra", contravariant=True, default=Any)
+N = TypeVar("N", default=Any)
 
 
-class Runtime(Protocol):
-    """What a running service offers to its own effects, API and translators."""
+class HasClock(Protocol):
+    """Who reads the time."""
 
-    @property
-    def settings(self) -> "Settings": ...
     @property
     def clock(self) -> "Clock": ...
+
+
+class HasDatabase(Protocol):
+    """Who has the service's database."""
+
     @property
     def engine(self) -> "AsyncEngine": ...
+
+
+class HasVault(Protocol):
+    """Who seals and opens personal data."""
+
     @property
     def vault(self) -> "Vault": ...
+
+
+class HasSettings(Protocol[T_co]):
+    """Who was set up."""
+
     @property
-    def gateway(self) -> "Gateway": ...
-    @property
-    def counsel(self) -> "Mapping[str, Counsel]": ...
+    def settings(self) -> T_co: ...
+
+
+class HasTelemetry(Protocol):
+    """Who measures."""
+
     @property
     def telemetry(self) -> "Telemetry": ...
-    @property
-    def workers(self) -> "Sequence[Worker]": ...
+
+
+class Executes(Protocol):
+    """Who decides on commands."""
 
     async def execute(self, *routed: Routed, request_id: str | None = None) -> Sequence[Event]:
         """Decide and commit in one transaction; the events that came of it. With a `request_id` a repeated
         call does nothing and returns nothing. Raises Refused."""
         ...
 
-    async def state(self, stream: StreamId) -> Any:
-        """The present state of `stream`."""
+    async def state(self, decider: Decider[S, C, E], stream: StreamId) -> S:
+        """The present state of `stream`, which is of the decider's category."""
         ...
+
+
+class Runtime(HasClock, HasDatabase, HasVault, HasSettings[T_co], HasTelemetry, Executes, Protocol[T_co, R_co]):
+    """All that a running service offers to its own parts; each asks for the little it needs."""
+
+    @property
+    def resources(self) -> R_co: ...
+    @property
+    def workers(self) -> "Sequence[Worker]": ...
 
     async def lag(self) -> int:
         """Messages that this process has not read yet."""
@@ -71,7 +110,7 @@ class Committed(msgspec.Struct, frozen=True):
     stream: StreamId
     envelope: Envelope
     event: Event
-    state: Any
+    state: object
     value: bytes
 
 
@@ -84,13 +123,13 @@ class Effect(msgspec.Struct, frozen=True):
     due: datetime | None = None
 
 
-class Call(msgspec.Struct, frozen=True):
+class Call(msgspec.Struct, Generic[S_co], frozen=True):
     """An effect whose turn has come. `repeated`: an earlier attempt may have reached the outside world. `stopped` are
     the ways on which nothing of its tenant may leave any more ("*": all)."""
 
     effect: Effect
     stream: StreamId
-    state: Any
+    state: S_co
     repeated: bool
     stopped: frozenset[str] = frozenset()
 
@@ -103,15 +142,15 @@ class Later:
     reason: str
 
 
-class Performer(Protocol):
-    """Carries out the effects of one kind."""
+class Performer(Protocol[S_contra, C_co]):
+    """Carries out the effects of one kind, which belong to streams with states S, and answers by commands C."""
 
-    def unwanted(self, state: Any, now: datetime, stopped: frozenset[str]) -> Any | None:
+    def unwanted(self, state: S_contra, now: datetime, stopped: frozenset[str]) -> C_co | None:
         """Checked at the last moment: the command that records why the effect is not carried out any
         more, or None to go ahead. `stopped` are the ways on which nothing of its tenant may leave ("*": all)."""
         ...
 
-    async def perform(self, runtime: Runtime, calls: Sequence[Call]) -> Sequence[Any]:
+    async def perform(self, calls: Sequence[Call[S_contra]]) -> Sequence[C_co | Later]:
         """One command (or Later) per call, in order. An exception fails them all; they are repeated."""
         ...
 
@@ -135,29 +174,29 @@ class Worker(Protocol):
         return
 
 
-class Counsel(Protocol):
-    """What the deciders of one category are told beside the state of their stream: settings that no event holds, and
-    tallies, which count across streams. A tally is a fold over the events of many streams under one name. It is
-    locked from the reading to the commit, so that a cap across streams is as strict as one within a stream; the order
-    in which streams are folded must play no part."""
+class ContextSource(Protocol[S_contra, C_contra, N]):
+    """Where the decisions of one category get their context: what they are told beside the state of their stream,
+    which is settings that no event holds, and counters across streams. A counter is a fold over the events of many
+    streams under one name. It is locked from the reading to the commit, so that a cap across streams is as strict as
+    one within a stream; the order in which streams are folded must play no part."""
 
-    tally_type: Any
-    initial: Any
+    counter_type: object
+    initial: N
 
-    def reads(self, stream: StreamId, state: Any, command: Any) -> Sequence[str]:
-        """The names of the tallies that deciding on `command` wants."""
+    def reads(self, stream: StreamId, state: S_contra, command: C_contra) -> Sequence[str]:
+        """The names of the counters that deciding on `command` wants."""
         ...
 
-    def advise(self, stream: StreamId, state: Any, command: Any, tallies: Mapping[str, Any]) -> Any:
+    def with_context(self, stream: StreamId, state: S_contra, command: C_contra, counters: Mapping[str, N]) -> object:
         """The command to decide on, with what it has to know."""
         ...
 
     def counts(self, stream: StreamId, event: Event) -> Sequence[str]:
-        """The names of the tallies that `event` changes."""
+        """The names of the counters that `event` changes."""
         ...
 
-    def tally(self, name: str, tally: Any, stream: StreamId, event: Event) -> Any:
-        """The tally called `name` after `event`."""
+    def count(self, name: str, counter: N, stream: StreamId, event: Event) -> N:
+        """The counter called `name` after `event`."""
         ...
 
 
@@ -178,46 +217,53 @@ class Unreadable(msgspec.Struct, frozen=True):
     case_id: str | None = None
 
 
-Translator = Callable[[Runtime, "Sequence[Record]"], Awaitable[Sequence[Translated | Unreadable]]]
+Translator = Callable[[Runtime[T, R], "Sequence[Record]"], Awaitable[Sequence[Translated | Unreadable]]]
 
 
-def _nothing(*_: Any) -> tuple[()]:
+def _nothing(*_: object) -> tuple[()]:
     return ()
 
 
-async def _no_projection(*_: Any) -> None:
-    return None
-
-
-def _no_counsel(_: "Settings") -> Mapping[str, Counsel]:
+def _none(_: object) -> Mapping[str, Any]:
     return {}
 
 
+def _no_resources(_: object) -> Any:
+    return None
+
+
+async def _no_projection(*_: object) -> None:
+    return None
+
+
 @dataclass(frozen=True)
-class Service:
-    """`react` turns an event heard into commands (pure). `effects` names what a committed event of
-    `deciders` sets off. `project` keeps the service's views, in the transaction of those events. `absorb`, instead of
-    `react`, takes records as they came, unread: that is how the audit keeps what it does not understand. `workers` are
-    loops of the service's own, made once it can reach its database. `artifacts` are what it decides or speaks by now:
-    asked for again and again, and each content published once.
-    `translators` read topics that do not carry our envelope. `counsel`, by category, is built from the settings when
-    the service starts."""
+class Service(Generic[T, R]):
+    """`settings` is what it reads from its environment, and `resources` what it holds of its own and makes from them
+    when it starts: gateways, policies. `react` turns an event heard into commands (pure). `effects` names what a
+    committed event of `deciders` sets off, `performers` who carries it out, by kind. `project` keeps the service's
+    views, in the transaction of those events. `absorb`, instead of `react`, takes records as they came, unread: that is
+    how the audit keeps what it does not understand. `workers` are loops of the service's own, made once it can reach
+    its database. `artifacts` are what it decides or speaks by now: asked for again and again, and each content
+    published once. `translators` read topics that do not carry our envelope. `contexts`, by category, are what is
+    decided with."""
 
     name: str
     package: str
     topic: str
     listens: Sequence[str]
-    deciders: Mapping[str, Decider[Any, Any]]
+    settings: type[T]
+    deciders: Mapping[str, Decider]
+    resources: Callable[[T], R] = _no_resources
     react: Callable[[Envelope, Event], Iterable[Routed]] = _nothing
-    effects: Callable[[StreamId, Event, Any], Iterable[Effect]] = _nothing
-    performers: Mapping[str, Performer] = field(default_factory=dict)
+    effects: Callable[[StreamId, Event, object], Iterable[Effect]] = _nothing
+    performers: Callable[[Runtime[T, R]], Mapping[str, Performer]] = _none
     project: "Callable[[AsyncConnection, Sequence[Committed]], Awaitable[None]]" = _no_projection
     absorb: "Callable[[AsyncConnection, Sequence[Record], Clock], Awaitable[None]] | None" = None
-    workers: "Callable[[Runtime], Sequence[Worker]]" = _nothing
-    artifacts: "Callable[[Runtime], Sequence[Publish]]" = _nothing
-    translators: Mapping[str, Translator] = field(default_factory=dict)
-    counsel: "Callable[[Settings], Mapping[str, Counsel]]" = _no_counsel
-    api: "Callable[[Runtime], APIRouter] | None" = None
+    workers: Callable[[Runtime[T, R]], Sequence[Worker]] = _nothing
+    artifacts: "Callable[[R], Sequence[Publish]]" = _nothing
+    translators: "Mapping[str, Translator[T, R]]" = field(default_factory=dict)
+    contexts: Callable[[R], Mapping[str, ContextSource]] = _none
+    api: "Callable[[Runtime[T, R]], APIRouter] | None" = None
     commands: "Typer | None" = None
 
     @property

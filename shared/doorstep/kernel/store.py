@@ -5,7 +5,7 @@ version) refuses a second writer, who then starts again. A stream's row is locke
 commit, so the outbox positions of one stream grow in the order of its versions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ from doorstep.events.registry import Event, decode_event
 from doorstep.infra import failpoints
 from doorstep.infra.telemetry import Telemetry
 from doorstep.kernel import sending_controls
-from doorstep.kernel.counters import Tallies
+from doorstep.kernel.counters import Counters
 from doorstep.kernel.decider import NO_TENANT, Decider, Routed, StreamId
 from doorstep.kernel.service import Committed, Effect, Service
 
@@ -44,9 +44,9 @@ class Work(msgspec.Struct, frozen=True):
 class _Stream:
     id: StreamId
     name: str
-    decider: Decider[Any, Any]
+    decider: Decider
     version: int
-    state: Any
+    state: object
     correlation_id: str | None = None
     traceparent: str | None = None
     fresh: list[Committed] = field(default_factory=list)
@@ -57,15 +57,15 @@ class Store:
 
     def __init__(
         self,
-        service: Service,
-        deciders: dict[str, Decider[Any, Any]],
+        service: Service[Any, Any],
+        deciders: Mapping[str, Decider],
         epoch: str,
         telemetry: Telemetry,
-        tallies: Tallies | None = None,
+        counters: Counters,
     ) -> None:
         self._service = service
         self._deciders = deciders
-        self._tallies = tallies or Tallies({})
+        self._counters = counters
         # Services may share an epoch, and each has streams that tell of parking.
         self._epoch = f"{epoch}/{service.name}"
         self._telemetry = telemetry
@@ -80,11 +80,11 @@ class Store:
             return ()
         streams = await self._load(connection, [one.routed.stream for one in work], lock=True)
         wanted = [(one.routed.stream, streams[str(one.routed.stream)].state, one.routed.command) for one in work]
-        counted = await self._tallies.load(connection, wanted)
+        counted = await self._counters.load(connection, wanted)
         for one in work:
             stream = streams[str(one.routed.stream)]
             before = len(stream.fresh)
-            self._decide(stream, counted.advise(stream.id, stream.state, one.routed.command), one, now)
+            self._decide(stream, counted.with_context(stream.id, stream.state, one.routed.command), one, now)
             counted.count(stream.id, [fresh.event for fresh in stream.fresh[before:]])
         await counted.write(connection)
         changed = [stream for stream in streams.values() if stream.fresh]
@@ -120,11 +120,11 @@ class Store:
                 streams[name] = _Stream(stream_id, name, decider, 0, decider.initial)
         return streams
 
-    async def _refold(self, connection: AsyncConnection, stream: str, decider: Decider[Any, Any]) -> Any:
+    async def _refold(self, connection: AsyncConnection, stream: str, decider: Decider) -> object:
         rows = await connection.execute(_HISTORY, {"stream": stream})
         return decider.fold([decode_event(decode(row.value)) for row in rows])
 
-    def _decide(self, stream: _Stream, command: Any, work: Work, now: datetime) -> None:
+    def _decide(self, stream: _Stream, command: object, work: Work, now: datetime) -> None:
         with self._telemetry.span(
             f"{stream.id.category} {type(work.routed.command).__name__}",
             work.traceparent or stream.traceparent,
@@ -184,7 +184,7 @@ class Store:
         return tuple(self._service.effects(committed.stream, committed.event, committed.state))
 
 
-def _columns(committed: Sequence[Committed], topic: str) -> dict[str, list[Any]]:
+def _columns(committed: Sequence[Committed], topic: str) -> dict[str, Sequence[object]]:
     return {
         "stream": [one.envelope.stream for one in committed],
         "version": [one.envelope.streamversion for one in committed],
@@ -196,7 +196,7 @@ def _columns(committed: Sequence[Committed], topic: str) -> dict[str, list[Any]]
     }
 
 
-def _states(changed: Sequence[_Stream]) -> dict[str, list[Any]]:
+def _states(changed: Sequence[_Stream]) -> dict[str, Sequence[object]]:
     return {
         "stream": [stream.name for stream in changed],
         "category": [stream.id.category for stream in changed],
@@ -212,7 +212,7 @@ def _states(changed: Sequence[_Stream]) -> dict[str, list[Any]]:
     }
 
 
-def _effect_columns(effects: Sequence[tuple[Committed, Effect]], now: datetime) -> dict[str, list[Any]]:
+def _effect_columns(effects: Sequence[tuple[Committed, Effect]], now: datetime) -> dict[str, Sequence[object]]:
     return {
         "effect_key": [effect.key for _, effect in effects],
         "kind": [effect.kind for _, effect in effects],

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from doorstep.infra import failpoints
+from doorstep.infra.clock import Clock
 from doorstep.infra.database import unreachable
 from doorstep.infra.telemetry import Telemetry, about, log, trace_id, where
 from doorstep.kernel.decider import Routed, StreamId, Wake
 from doorstep.kernel.sending_controls import FREE
-from doorstep.kernel.service import Runtime
 from doorstep.kernel.store import Store, Work
 
 POSTPONED = timedelta(hours=1)
@@ -21,8 +21,9 @@ POSTPONED = timedelta(hours=1)
 class Timers:
     """Several processes may run it: a row is taken by one of them."""
 
-    def __init__(self, runtime: Runtime, store: Store, telemetry: Telemetry, batch: int) -> None:
-        self._runtime = runtime
+    def __init__(self, engine: AsyncEngine, clock: Clock, store: Store, telemetry: Telemetry, batch: int) -> None:
+        self._engine = engine
+        self._clock = clock
         self._store = store
         self._telemetry = telemetry
         self._batch = batch
@@ -44,8 +45,8 @@ class Timers:
         return due
 
     async def _wake(self, limit: int) -> int:
-        now = self._runtime.clock.now()
-        async with self._runtime.engine.begin() as connection:
+        now = self._clock.now()
+        async with self._engine.begin() as connection:
             rows = (await connection.execute(_DUE, {"now": now, "limit": limit})).all()
             if not rows:
                 return 0
@@ -63,8 +64,8 @@ class Timers:
         except Exception as error:
             if unreachable(error):
                 raise
-            async with self._runtime.engine.begin() as connection:
-                now = self._runtime.clock.now()
+            async with self._engine.begin() as connection:
+                now = self._clock.now()
                 rows = (await connection.execute(_DUE, {"now": now, "limit": 1})).all()
                 await self._postpone(connection, rows, now, where(error))
             return len(rows)

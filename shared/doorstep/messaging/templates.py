@@ -7,9 +7,10 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
 
 import jinja2
+
+from doorstep.kernel.artifacts import Publish
 
 # Plain text: HTML escapes would reach the borrower as they stand.
 _environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701
@@ -25,7 +26,7 @@ class Template:
     hash: str
     _compiled: jinja2.Template
 
-    def render(self, **variables: Any) -> str:
+    def render(self, **variables: object) -> str:
         """The text with its holes filled. Raises jinja2.UndefinedError when a variable is missing."""
         return self._compiled.render(variables).strip()
 
@@ -46,6 +47,11 @@ def catalogue(package: str, ids: Iterable[str]) -> Mapping[str, Template]:
     text missing does not start."""
     folder = files(package).joinpath("templates")
     return {one: parse(one, folder.joinpath(f"{one}.txt").read_bytes()) for one in ids}
+
+
+def artifacts(templates: Iterable[Template]) -> tuple[Publish, ...]:
+    """The templates, to be put on record."""
+    return tuple(Publish("template", one.id, str(one.version), one.content) for one in templates)
 
 
 def plain(name: str) -> str:

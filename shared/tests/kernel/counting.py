@@ -19,8 +19,7 @@ from doorstep.infra.settings import Settings
 from doorstep.kernel.decider import Decider, Refused, Routed, StreamId, Wake
 from doorstep.kernel.runtime import Running
 from doorstep.kernel.sending_controls import stops
-from doorstep.kernel.service import Call, Committed, Effect, Runtime, Service
-from doorstep.messaging.gateway import FileGateway
+from doorstep.kernel.service import Call, Committed, Effect, Service
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -116,7 +115,7 @@ def react(envelope: Envelope, heard: Event) -> Iterable[Routed]:
         yield Routed(counter_of(envelope.partitionkey, envelope.tenant), Count(heard.number))
 
 
-def effects(_: StreamId, happened: Event, __: Counter) -> Iterable[Effect]:
+def effects(_: StreamId, happened: Event, __: object) -> Iterable[Effect]:
     """What is counted is announced, from 50 on."""
     if isinstance(happened, Counted) and happened.number >= 50:
         yield Effect("announce", f"announce-{happened.number}")
@@ -141,7 +140,7 @@ class Announcer:
             return Tell(-2)
         return Tell(-1) if self.refuse(state) else None
 
-    async def perform(self, _: Runtime, calls: Sequence[Call]) -> Sequence[Tell]:
+    async def perform(self, calls: Sequence[Call]) -> Sequence[Tell]:
         """Dedupes on the effect's key."""
         for call in calls:
             (self.repeated if call.effect.key in self.reached else self.reached).append(call.effect.key)
@@ -207,8 +206,7 @@ class World:
 
     async def numbers(self, key: str) -> tuple[int, ...]:
         """What `key` has counted."""
-        state: Counter = await self.running.state(counter(key))
-        return state.numbers
+        return (await self.running.state(DECIDER, counter(key))).numbers
 
     async def said(self) -> list[Envelope]:
         """Everything published on the counter's topic."""
@@ -237,10 +235,11 @@ async def world(new_database: Any, tmp_path: Path, **more: Any) -> World:
         package="escalation",  # a package with migrations; its own tables do no harm
         topic=SAID,
         listens=(HEARD,),
+        settings=Settings,
         deciders={"counter": DECIDER},
         react=react,
         effects=effects,
-        performers={"announce": announcer},
+        performers=lambda _: {"announce": announcer},
         project=project,
     )
     engine = await new_database(database.KERNEL, service.migrations)
@@ -257,7 +256,7 @@ async def world(new_database: Any, tmp_path: Path, **more: Any) -> World:
     )
 
     def running() -> Running:
-        return Running(service, settings, bus=bus, clock=clock, gateway=FileGateway(tmp_path / "out"), epoch="test")
+        return Running(service, settings, bus=bus, clock=clock, epoch="test")
 
     made = World(running(), bus, clock, announcer, lambda: None)
 

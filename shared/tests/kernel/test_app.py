@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from counting import HEARD, Count, World, asked, counter
+from counting import DECIDER, HEARD, Count, World, asked, counter
 from doorstep.bus.interface import Outgoing
 from doorstep.bus.kafka import KafkaBus
 from doorstep.infra.access import Access, Issuer, Operator, Role
@@ -19,7 +19,6 @@ from doorstep.kernel import http, runtime
 from doorstep.kernel.decider import Routed, Unknown
 from doorstep.kernel.runtime import Running
 from doorstep.kernel.service import Runtime
-from doorstep.messaging.gateway import FileGateway
 from fastapi import APIRouter, FastAPI
 from sqlalchemy import make_url
 
@@ -41,7 +40,7 @@ def api(runtime: Runtime) -> APIRouter:
 
     @router.get("/counts/{key}")
     async def counts(key: str, _: Operator) -> list[int]:
-        state = await runtime.state(counter(key))
+        state = await runtime.state(DECIDER, counter(key))
         if not state.numbers:
             raise Unknown(f"nobody has counted {key}")
         return list(state.numbers)
@@ -279,9 +278,8 @@ class TestWithoutItsServers:
         await gate.shut()
         behind = url.set(query={}, host="127.0.0.1", port=gate.port).render_as_string(hide_password=False)
         settings = counting.running.settings.model_copy(update={"database_url": behind})
-        gateway = FileGateway(tmp_path / "out")
         service = replace(counting.running.service, api=api, name="gated")
-        yield gate, Running(service, settings, bus=counting.bus, clock=SystemClock(), gateway=gateway)
+        yield gate, Running(service, settings, bus=counting.bus, clock=SystemClock())
         await gate.shut()
 
     async def test_it_waits_for_postgresql_and_survives_its_absence(self, gated: tuple[Gate, Running]) -> None:

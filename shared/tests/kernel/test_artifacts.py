@@ -51,7 +51,7 @@ def test_a_content_has_a_stream_of_its_own_that_belongs_to_nobody() -> None:
 
 async def test_a_service_publishes_what_it_goes_by_and_what_it_goes_by_later(counting: World) -> None:
     in_force = [RULES]
-    publisher = Publisher(counting.running, lambda _: in_force)
+    publisher = Publisher(counting.running, lambda: in_force)
     assert await publisher.turn() == 1
     assert await publisher.turn() == 0
     in_force[:] = [LATER_RULES]
@@ -61,13 +61,13 @@ async def test_a_service_publishes_what_it_goes_by_and_what_it_goes_by_later(cou
 
 async def test_a_process_that_is_started_again_publishes_nothing_twice(counting: World) -> None:
     for _ in range(2):
-        await Publisher(counting.running, lambda _: [RULES]).turn()
+        await Publisher(counting.running, lambda: [RULES]).turn()
     assert await _published(counting) == [RULES.hash]
 
 
 async def test_where_nothing_is_new_the_database_is_not_asked() -> None:
     asked = Asked()
-    publisher = Publisher(cast(Runtime, asked), lambda _: [RULES])
+    publisher = Publisher(cast(Runtime, asked), lambda: [RULES])
     for _ in range(3):
         await publisher.turn()
     assert asked.times == 1

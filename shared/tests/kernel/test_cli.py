@@ -20,6 +20,7 @@ from doorstep.app.embedded import Embedded, Secrets
 from doorstep.bus.interface import Outgoing
 from doorstep.events.registry import INTAKE
 from doorstep.infra.clock import SystemClock
+from doorstep.infra.settings import Settings
 from doorstep.intake.mapping import REQUIRED
 from typer.testing import CliRunner
 
@@ -137,7 +138,7 @@ class TestNothingHere:
 
     async def test_the_message_names_the_ways_out(self, tmp_path: Path) -> None:
         with pytest.raises(local.NotHere, match=r"doorstep up.*--folder.*DOORSTEP_DATABASE_URL"):
-            async with local.service("escalation", tmp_path):
+            async with local.service("escalation", Settings, tmp_path):
                 pass
 
     def test_wrong_settings_are_all_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

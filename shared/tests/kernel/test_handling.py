@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from counting import HEARD, Asked, Count, Counted, World, asked, counter, told
+from counting import DECIDER, HEARD, Asked, Count, Counted, World, asked, counter, told
 from doorstep.bus.interface import Outgoing, Record
 from doorstep.events.kernel import SendingAllowed, SendingStopped
 from doorstep.events.values import Way
@@ -84,12 +84,12 @@ async def test_a_crash_between_any_two_steps_loses_and_doubles_nothing(counting:
 async def test_a_state_is_the_fold_of_its_events(counting: World) -> None:
     await counting.ask(*(asked("a", number) for number in range(1, 6)))
     await counting.settle()
-    held = await counting.running.state(counter("a"))
+    held = await counting.running.state(DECIDER, counter("a"))
     async with counting.running.engine.begin() as connection:
         from sqlalchemy import text
 
         await connection.execute(text("update streams set fold = 'older code', state = '{}'"))
-    assert await counting.running.state(counter("a")) == held
+    assert await counting.running.state(DECIDER, counter("a")) == held
 
 
 async def test_a_command_is_executed_once_per_request_id(counting: World) -> None:
@@ -249,14 +249,14 @@ class TestEffects:
         await counting.restart()
         await counting.settle()
         assert counting.announcer.reached == ["announce-50"]
-        assert (await counting.running.state(counter("a"))).announced == (50,)
+        assert (await counting.running.state(DECIDER, counter("a"))).announced == (50,)
 
     async def test_what_is_no_longer_wanted_is_not_called(self, counting: World) -> None:
         counting.announcer.refuse = lambda _: True
         await counting.ask(asked("a", 50))
         await counting.settle()
         assert counting.announcer.reached == []
-        assert (await counting.running.state(counter("a"))).announced == (-1,)
+        assert (await counting.running.state(DECIDER, counter("a"))).announced == (-1,)
 
     async def test_an_effect_that_cannot_be_judged_rests_and_the_others_go_out(self, counting: World) -> None:
         counting.announcer.refuse = lambda state: bool(1 // (state.numbers[0] - 50) < 0)
@@ -299,7 +299,7 @@ class TestStopped:
         await counting.ask(stop(way), asked("a", 50))
         await counting.settle()
         assert counting.announcer.reached == []
-        assert (await counting.running.state(counter("a"))).announced == (-2,)
+        assert (await counting.running.state(DECIDER, counter("a"))).announced == (-2,)
 
     async def test_what_was_counted_before_the_stop_and_not_sent_yet_stays_here(self, counting: World) -> None:
         await counting.ask(asked("a", 50))

@@ -15,7 +15,8 @@ from doorstep.kernel.decider import Refused, Unknown
 from doorstep.kernel.runtime import Running
 
 from audit.erasure import effects
-from audit.erasure.domain import KeyGone
+from audit.erasure.domain import KeyGone, erasure
+from audit.settings import AuditSettings
 
 _GONE = "the key is destroyed; processes that have used it forget it within a minute"
 _ORDERED = "the erasure is ordered; the process that runs the audit destroys the key within seconds"
@@ -35,11 +36,11 @@ def erase(
 ) -> None:
     """Destroy the key of BORROWER: nobody will ever read their personal data again. The case and its proofs stay."""
 
-    async def run(audit: Running) -> None:
+    async def run(audit: Running[AuditSettings]) -> None:
         case_id = await effects.erase(audit, tenant, borrower, _whoever(), reason, early=early)
         await audit.effects.turn()
-        gone = isinstance(await audit.state(effects.stream(case_id, tenant)), KeyGone)
-        typer.echo(f"case {case_id}: {_GONE if gone else _ORDERED}")
+        state = await audit.state(erasure, effects.stream(case_id, tenant))
+        typer.echo(f"case {case_id}: {_GONE if isinstance(state, KeyGone) else _ORDERED}")
 
     _with_audit(folder, run)
 
@@ -48,7 +49,7 @@ def erase(
 def place(case: Case, reason: Reason, hold: Hold = "legal-hold", folder: Folder = local.FOLDER) -> None:
     """Nothing of CASE may be erased until the hold is lifted."""
 
-    async def run(audit: Running) -> None:
+    async def run(audit: Running[AuditSettings]) -> None:
         await effects.place_hold(audit, case, hold, _whoever(), reason)
         typer.echo(f"legal hold {hold} stands on case {case}")
 
@@ -59,7 +60,7 @@ def place(case: Case, reason: Reason, hold: Hold = "legal-hold", folder: Folder 
 def lift(case: Case, reason: Reason, hold: Hold = "legal-hold", folder: Folder = local.FOLDER) -> None:
     """CASE may be erased again, unless another hold stands."""
 
-    async def run(audit: Running) -> None:
+    async def run(audit: Running[AuditSettings]) -> None:
         await effects.lift_hold(audit, case, hold, _whoever(), reason)
         typer.echo(f"legal hold {hold} on case {case} is lifted")
 
@@ -70,11 +71,11 @@ def _whoever() -> Principal:
     return Principal(id=f"{getpass.getuser()} (command line)", role="admin")
 
 
-def _with_audit(folder: Path, work: Callable[[Running], Awaitable[None]]) -> None:
+def _with_audit(folder: Path, work: Callable[[Running[AuditSettings]], Awaitable[None]]) -> None:
     telemetry.configure_logging("ERROR")
 
     async def run() -> None:
-        async with local.service("audit", folder) as audit:
+        async with local.service("audit", AuditSettings, folder) as audit:
             await work(audit)
 
     try:

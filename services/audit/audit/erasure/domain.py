@@ -242,4 +242,4 @@ def evolve(state: BorrowerKey, event: Event) -> BorrowerKey:
             assert_never(event)
 
 
-erasure: Decider[BorrowerKey, Command] = Decider("custody", Kept(), BorrowerKey, decide, evolve)
+erasure: Decider[BorrowerKey, Command, Event] = Decider("custody", Kept(), BorrowerKey, decide, evolve)

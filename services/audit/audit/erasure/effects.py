@@ -5,12 +5,12 @@ key is gone, and destroying it again harms nothing."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
 from doorstep.events.audit import ErasureOrdered
 from doorstep.events.envelope import derived_id
 from doorstep.events.registry import Event
 from doorstep.infra.access import Principal
+from doorstep.infra.vault import Vault
 from doorstep.kernel.decider import NO_TENANT, Routed, StreamId, Unknown
 from doorstep.kernel.service import Call, Effect, Runtime
 
@@ -22,7 +22,7 @@ from audit.store.entry import Entry
 DESTROY = "destroy-key"
 
 
-def effects(_: StreamId, event: Event, __: Any) -> Iterable[Effect]:
+def effects(_: StreamId, event: Event, __: object) -> Iterable[Effect]:
     """An order is carried out."""
     if isinstance(event, ErasureOrdered):
         yield Effect(DESTROY, event.erasure_id)
@@ -31,12 +31,15 @@ def effects(_: StreamId, event: Event, __: Any) -> Iterable[Effect]:
 class DestroyKey:
     """Carries out the effects of kind `destroy-key`."""
 
-    def unwanted(self, state: Any, now: datetime, stopped: frozenset[str]) -> None:
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    def unwanted(self, state: object, now: datetime, stopped: frozenset[str]) -> None:
         """Never: an order is final."""
 
-    async def perform(self, runtime: Runtime, calls: Sequence[Call]) -> Sequence[Destroyed]:
+    async def perform(self, calls: Sequence[Call[object]]) -> Sequence[Destroyed]:
         """The borrower's key is named after the case."""
-        await runtime.vault.destroy(*(call.stream.key for call in calls))
+        await self._vault.destroy(*(call.stream.key for call in calls))
         return [Destroyed(call.effect.key) for call in calls]
 
 

@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 from doorstep.kernel import parking
 from doorstep.kernel.decider import Refused, Routed
 from doorstep.kernel.pacing import Pace
-from doorstep.kernel.service import Runtime, Worker
+from doorstep.kernel.service import Worker
 
 from audit.erasure import views as erasure_views
 from audit.erasure.domain import Erase, known
 from audit.erasure.effects import erasure_id, stream
 from audit.erasure.retention import Expiry, expiry, packs
+from audit.settings import AuditRuntime
 from audit.store import views
 from audit.store.entry import Entry
 
@@ -27,7 +28,7 @@ class Retention(Worker):
 
     name = "retention"
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: AuditRuntime) -> None:
         self._runtime = runtime
         self._pace = Pace(runtime.clock, HOURLY)
         self._after = ""
@@ -83,7 +84,7 @@ class KeyRetention(Worker):
 
     name = "keys"
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: AuditRuntime) -> None:
         self._runtime = runtime
         self._pace = Pace(runtime.clock, DAILY)
         self._shredded: datetime | None = None

@@ -3,15 +3,16 @@
 import asyncio
 
 from doorstep.infra.access import Auditor
-from doorstep.kernel.service import Runtime
 from fastapi import APIRouter, HTTPException, Response
 from tlog.folder import Folder
 from tlog.paths import CHECKPOINT, is_open, is_part
 
+from audit.settings import AuditRuntime
+
 _FOR_EVER = "max-age=31536000, immutable"
 
 
-def routes(router: APIRouter, runtime: Runtime) -> None:
+def routes(router: APIRouter, runtime: AuditRuntime) -> None:
     """Below /log."""
     folder = Folder(runtime.settings.log_folder)
 

@@ -18,6 +18,7 @@ from tlog.verifier import VerifierKey, Wrong
 from tlog.verify import Verified, verify
 
 from audit.log import scrub, writer
+from audit.settings import AuditSettings
 
 T = TypeVar("T")
 commands = typer.Typer(no_args_is_help=True, help="The log of all events that nobody can quietly change.")
@@ -65,7 +66,7 @@ def export(
 ) -> None:
     """Copy the log: checkpoint, vkey, tile/, blob/. It holds every event: sealed, but not for everyone's eyes."""
 
-    async def copy(running: Running) -> str:
+    async def copy(running: Running[AuditSettings]) -> str:
         return await asyncio.to_thread(Folder(running.settings.log_folder).export, target)
 
     typer.echo(_with(folder, copy), nl=False)
@@ -96,7 +97,7 @@ def witness(
     uvicorn.run(witness_server.app(notary), host=host, port=port, log_level="warning")
 
 
-async def _own(running: Running, key: str | None, earlier: str | None) -> Verified:
+async def _own(running: Running[AuditSettings], key: str | None, earlier: str | None) -> Verified:
     log = Folder(running.settings.log_folder)
     found = await asyncio.to_thread(_verified, log.path, key or str(writer.signer(running.settings).verifier), earlier)
     with progress() as moved:
@@ -126,9 +127,9 @@ def _verified(path: Path, key: str | None, earlier: str | None) -> Verified:
         raise _fault(f"could not be read, which says nothing of the log: {error}", 2) from None
 
 
-def _with(folder: Path, work: Callable[[Running], Awaitable[T]]) -> T:
+def _with(folder: Path, work: Callable[[Running[AuditSettings]], Awaitable[T]]) -> T:
     async def run() -> T:
-        async with local.service("audit", folder) as running:
+        async with local.service("audit", AuditSettings, folder) as running:
             return await work(running)
 
     try:

@@ -7,15 +7,14 @@ from datetime import timedelta
 
 from doorstep.kernel.leader import Leader
 from doorstep.kernel.pacing import Pace
-from doorstep.kernel.service import Runtime
 from tlog.folder import Broken, Folder
 from tlog.merkle import WIDTH
 from tlog.verifier import HASH_SIZE, leaf_hash
 from tlog.wrapper import Logged
 
 from audit.log import domain
-from audit.log.domain import Head
 from audit.log.writer import LogBroken
+from audit.settings import AuditRuntime
 from audit.store import views
 
 SLICE = 16 * WIDTH
@@ -36,7 +35,7 @@ def compare(folder: Folder, first: int, size: int, rows: Sequence[Logged]) -> No
                 raise Broken(f"entry {start + at} was changed in its bundle in {folder.path}")
 
 
-async def slice_(runtime: Runtime, folder: Folder, first: int, size: int) -> int:
+async def slice_(runtime: AuditRuntime, folder: Folder, first: int, size: int) -> int:
     """Compare one slice; where the next one begins. Raises Broken."""
     end = min(first + SLICE, size)
     async with runtime.engine.connect() as connection:
@@ -53,7 +52,7 @@ class Scrubber:
 
     name = "scrubber"
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: AuditRuntime) -> None:
         self._runtime = runtime
         self._leader = Leader(runtime.engine, "scrubber")
         self._next = 0
@@ -70,7 +69,7 @@ class Scrubber:
             return 0
         self._pace.rest()
         settings = self._runtime.settings
-        last: Head = await self._runtime.state(domain.stream(settings.log_origin))
+        last = await self._runtime.state(domain.log_head, domain.stream(settings.log_origin))
         if last.size <= 0:
             return 0
         try:

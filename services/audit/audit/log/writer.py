@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from doorstep.infra import failpoints
-from doorstep.infra.settings import Settings
 from doorstep.kernel.leader import Leader
 from doorstep.kernel.pacing import Pace
-from doorstep.kernel.service import Halt, Runtime
+from doorstep.kernel.service import Halt
 from tlog.append import grow
 from tlog.folder import Broken, Folder
 from tlog.merkle import WIDTH, root
@@ -29,6 +28,7 @@ from tlog.wrapper import Logged
 
 from audit.log import domain
 from audit.log.domain import Head, Sign
+from audit.settings import AuditRuntime, AuditSettings
 from audit.store import views
 
 BATCH = 8192
@@ -50,7 +50,7 @@ class Exists(Exception):
     """There is a log already; the message says where."""
 
 
-def signer(settings: Settings) -> Signer:
+def signer(settings: AuditSettings) -> Signer:
     """The key that the settings hold. Raises WrongKey."""
     if settings.log_key is None:
         raise WrongKey(
@@ -63,7 +63,7 @@ def signer(settings: Settings) -> Signer:
         raise WrongKey(f"DOORSTEP_LOG_ORIGIN and DOORSTEP_LOG_KEY: {error}") from None
 
 
-def folder_of(settings: Settings) -> Folder:
+def folder_of(settings: AuditSettings) -> Folder:
     """The log's folder, to be written."""
     return Folder(settings.log_folder, durable=settings.durable, reached=failpoints.hit)
 
@@ -77,25 +77,25 @@ class Log:
     head: Head
 
 
-async def create(runtime: Runtime) -> Log:
+async def create(runtime: AuditRuntime) -> Log:
     """Begin an empty log. Raises Exists, WrongKey."""
     settings = runtime.settings
     key, folder = signer(settings), folder_of(settings)
     if folder.exists():
         raise Exists(f"there is a log in {folder.path}; it is opened, never made again")
-    if (await runtime.state(domain.stream(key.name))).size >= 0:
+    if (await runtime.state(domain.log_head, domain.stream(key.name))).size >= 0:
         raise Exists(f"the database knows a log {key.name}; bring its folder back to {folder.path}")
     signed = await _sign(runtime, key, Head(), 0, EMPTY_ROOT)
     await asyncio.to_thread(folder.begin, str(key.verifier), signed.checkpoint)
     return Log(folder, key, signed)
 
 
-async def open_(runtime: Runtime) -> Log:
+async def open_(runtime: AuditRuntime) -> Log:
     """The log, its tail verified against what was signed last. Raises NoLog, WrongKey, Broken; and OSError where it
     cannot be read, which says nothing of the log."""
     settings = runtime.settings
     key, folder = signer(settings), folder_of(settings)
-    last: Head = await runtime.state(domain.stream(key.name))
+    last = await runtime.state(domain.log_head, domain.stream(key.name))
     if last.size < 0:
         raise NoLog(f"there is no log {key.name} yet: `doorstep log create` makes it")
     async with runtime.engine.connect() as connection:
@@ -143,7 +143,7 @@ def _verify_last_bundle(folder: Folder, size: int, rows: Sequence[Logged]) -> No
         raise Broken(f"the last entries in {folder.path} are not those of the database")
 
 
-async def _sign(runtime: Runtime, key: Signer, after: Head, size: int, root_: bytes) -> Head:
+async def _sign(runtime: AuditRuntime, key: Signer, after: Head, size: int, root_: bytes) -> Head:
     note = key.sign(Checkpoint(key.name, size, root_).body)
     failpoints.hit("log.before-commit")
     sign = Sign(origin=key.name, after=after, size=size, root=root_, checkpoint=note)
@@ -157,7 +157,7 @@ class LogWriter:
 
     name = "log"
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: AuditRuntime) -> None:
         self._runtime = runtime
         self._leader = Leader(runtime.engine, "log")
         self._log: Log | None = None

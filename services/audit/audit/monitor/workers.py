@@ -18,10 +18,11 @@ from conformance.report import Terms, Violation
 from conformance.watch import RELEVANT, TELLING, check
 from doorstep.kernel.decider import Routed
 from doorstep.kernel.pacing import Pace
-from doorstep.kernel.service import Runtime, Worker
+from doorstep.kernel.service import Worker
 
 from audit.monitor import views
 from audit.monitor.domain import RaiseViolations, stream
+from audit.settings import AuditRuntime
 
 DAILY = timedelta(days=1)
 LEEWAY = timedelta(minutes=1)
@@ -43,7 +44,7 @@ class Monitor(Worker):
 
     name = "monitor"
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: AuditRuntime) -> None:
         self._runtime = runtime
         self._pace = Pace(runtime.clock, timedelta(seconds=runtime.settings.monitor_every))
         self._sweep = Pace(runtime.clock, DAILY)

@@ -1,13 +1,18 @@
 """Keeps an eye on missing numbers: an alarm while an event has not arrived although a later one of its stream has."""
 
 from datetime import timedelta
+from typing import Protocol
 
 from doorstep.kernel.pacing import Pace
-from doorstep.kernel.service import Runtime, Worker
+from doorstep.kernel.service import HasClock, HasDatabase, HasTelemetry, Worker
 
 from audit.timeline import views
 
 EVERY = timedelta(seconds=5)
+
+
+class Counting(HasClock, HasDatabase, HasTelemetry, Protocol):
+    """What counting takes."""
 
 
 class Completeness(Worker):
@@ -15,7 +20,7 @@ class Completeness(Worker):
 
     name = "completeness"
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Counting) -> None:
         self._pace = Pace(runtime.clock, EVERY)
         self._engine = runtime.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._events = runtime.telemetry.gauge(

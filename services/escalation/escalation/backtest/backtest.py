@@ -238,7 +238,7 @@ class Replay:
 
     def _tell(self, case: ReplayedCase, command: Command, now: datetime, until: object) -> None:
         try:
-            events = decide(case.state, self._contexts.advise(case.stream, case.state, command, {}), now)
+            events = decide(case.state, self._contexts.with_context(case.stream, case.state, command, {}), now)
         except Refused:
             # A person asked for what is not possible in this course of things.
             case.refused += 1
@@ -251,7 +251,7 @@ class Replay:
         if not case.wants(now, due):
             return
         start = self._stopwatch()
-        informed = self._contexts.advise(case.stream, case.state, Wake(due), self._counters)
+        informed = self._contexts.with_context(case.stream, case.state, Wake(due), self._counters)
         events = decide(case.state, informed, now)
         self._follow(case, events)
         if events and isinstance(events[-1], LOOKED):
@@ -273,7 +273,7 @@ class Replay:
 
     def _count(self, stream: StreamId, event: Event) -> None:
         for name in self._contexts.counts(stream, event):
-            self._counters[name] = self._contexts.tally(name, self._counters.get(name), stream, event)
+            self._counters[name] = self._contexts.count(name, self._counters.get(name), stream, event)
 
     def _plan(self, case: ReplayedCase, now: datetime, *, assessed: bool = False) -> None:
         if (asked := case.asks(now, assessed=assessed)) is not None:

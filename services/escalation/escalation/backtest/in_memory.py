@@ -33,7 +33,7 @@ class InMemoryStore:
     def tell(self, case_id: str, command: Any, now: datetime) -> Sequence[Event]:
         """What a case concludes from a command."""
         stream, state = self._stream("case", case_id), self.states.get(case_id, Case())
-        events = decide(state, self._contexts.advise(stream, state, command, self._counters), now)
+        events = decide(state, self._contexts.with_context(stream, state, command, self._counters), now)
         self._now = max(self._now, now)
         for event in events:
             state = evolve(state, event)
@@ -77,7 +77,7 @@ class InMemoryStore:
 
     def _record(self, stream: StreamId, event: Event, now: datetime) -> None:
         for name in self._contexts.counts(stream, event):
-            self._counters[name] = self._contexts.tally(name, self._counters.get(name), stream, event)
+            self._counters[name] = self._contexts.count(name, self._counters.get(name), stream, event)
         values = self._streams.setdefault(stream, [])
         self._types.setdefault(stream, []).append(event.event_type)
         envelope = Envelope(

@@ -63,4 +63,4 @@ def _assessment(case: Case) -> datetime | None:
     return min((at for at in wanted if at is not None), default=None)
 
 
-DECIDER: Decider[Case, InContext] = Decider("case", Case(), Case, decide, evolve, wake_at)
+DECIDER: Decider[Case, InContext, Event] = Decider("case", Case(), Case, decide, evolve, wake_at)

@@ -116,4 +116,6 @@ def evolve(state: T, event: TenantEvent) -> T:
             assert_never(event)
 
 
-DECIDER: Decider[SendingControls, Command] = Decider(CATEGORY, SendingControls(), SendingControls, decide, evolve)
+DECIDER: Decider[SendingControls, Command, TenantEvent] = Decider(
+    CATEGORY, SendingControls(), SendingControls, decide, evolve
+)

@@ -46,4 +46,4 @@ def evolve(state: Agent, event: AgentRegistered) -> Agent:
     return Agent(event)
 
 
-AGENT: Decider[Agent, Register] = Decider("agent", Agent(), Agent, decide, evolve)
+AGENT: Decider[Agent, Register, AgentRegistered] = Decider("agent", Agent(), Agent, decide, evolve)

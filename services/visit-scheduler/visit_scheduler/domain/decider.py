@@ -184,4 +184,4 @@ def _cancelled(state: State, reason: Cancellation) -> VisitCancelled:
     return VisitCancelled(visit_id=visit_id_of(state), reason=reason)
 
 
-VISIT: Decider[State, Command] = Decider("visit", Absent(), State, decide, evolve, wake_at)
+VISIT: Decider[State, Command, VisitEvent] = Decider("visit", Absent(), State, decide, evolve, wake_at)

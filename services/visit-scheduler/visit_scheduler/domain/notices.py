@@ -6,8 +6,7 @@ from typing import Literal, get_args
 
 from babel.dates import format_datetime
 from doorstep.events.values import Borrower, Language
-from doorstep.kernel.artifacts import of_templates
-from doorstep.messaging.templates import Template, catalogue, plain
+from doorstep.messaging.templates import Template, artifacts, catalogue, plain
 from doorstep.messaging.windows import local
 
 from visit_scheduler.domain.appointment import Appointment
@@ -67,4 +66,4 @@ _TEMPLATES = catalogue(
     "visit_scheduler",
     (f"{language}/{channel}/visit-notice" for language in get_args(Language) for channel in get_args(NoticeChannel)),
 )
-ARTIFACTS = of_templates(_TEMPLATES.values())
+ARTIFACTS = artifacts(_TEMPLATES.values())

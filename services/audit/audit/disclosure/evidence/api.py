@@ -4,10 +4,10 @@ from typing import Annotated
 from urllib.parse import parse_qs
 
 from doorstep.infra.access import Auditor, Principal
-from doorstep.kernel.service import Runtime
 from fastapi import APIRouter, Body, HTTPException, Request, Response
 
 from audit.disclosure.evidence.export import MAY_OPEN, Wanted, export
+from audit.settings import AuditRuntime
 from audit.timeline.as_of import NotYet
 from audit.timeline.instants import NoInstant, instant
 
@@ -16,7 +16,7 @@ When = Annotated[str | None, Body(description="what had been absorbed by then; I
 Opened = Annotated[bool, Body(description="with the personal data in clear; compliance only")]
 
 
-def routes(router: APIRouter, runtime: Runtime) -> None:
+def routes(router: APIRouter, runtime: AuditRuntime) -> None:
     """Each answers with a ZIP, and what it hands out is on record."""
 
     @router.post("/cases/{case_id}/evidence", response_class=Response)
@@ -35,7 +35,7 @@ def routes(router: APIRouter, runtime: Runtime) -> None:
 
 
 async def _zip(
-    runtime: Runtime, case_id: str, principal: Principal, reason: str, as_of: str | None, *, opened: bool
+    runtime: AuditRuntime, case_id: str, principal: Principal, reason: str, as_of: str | None, *, opened: bool
 ) -> Response:
     if opened and principal.role not in MAY_OPEN:
         raise HTTPException(403, f"personal data are opened by compliance; the token says {principal.role}")

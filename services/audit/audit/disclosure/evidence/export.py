@@ -11,7 +11,7 @@ import msgspec
 from doorstep.events.values import Language
 from doorstep.infra.access import Principal
 from doorstep.kernel.decider import Routed, StreamId, Unknown
-from doorstep.kernel.service import Halt, Runtime
+from doorstep.kernel.service import Halt
 from tlog.folder import Broken, Folder
 from tlog.notes import Signer
 from tlog.verifier import Wrong, check, open_checkpoint
@@ -22,6 +22,7 @@ from audit.disclosure.opening import open_personal
 from audit.log.writer import LogWriter, WrongKey, signer
 from audit.presentation import pdf
 from audit.presentation.present import Opened, ShownTimeline, present
+from audit.settings import AuditRuntime
 from audit.store import views
 from audit.store.entry import Entry
 from audit.timeline.artifacts import cited
@@ -62,7 +63,7 @@ class Exported:
     unsigned: int
 
 
-async def export(runtime: Runtime, wanted: Wanted) -> Exported:
+async def export(runtime: AuditRuntime, wanted: Wanted) -> Exported:
     """Everything known of the case, as of a moment or by now, that the log has signed; what waits is signed first.
 
     Raises Unknown without any entry, asking.NotYet for a moment that has not passed, Refused without a reason,
@@ -87,14 +88,14 @@ def _demand_entries(known: Timeline) -> None:
         raise Unknown(f"there are no entries of case {known.case_id} up to then; look it up in the list of cases")
 
 
-def _signer(runtime: Runtime) -> Signer:
+def _signer(runtime: AuditRuntime) -> Signer:
     try:
         return signer(runtime.settings)
     except WrongKey as error:
         raise NotExported(str(error)) from None
 
 
-async def _signed(runtime: Runtime, key: Signer, size: int) -> tuple[str, int]:
+async def _signed(runtime: AuditRuntime, key: Signer, size: int) -> tuple[str, int]:
     """The checkpoint, once it covers `size` entries; or as it is when the log does not get there in time."""
     folder, loop = Folder(runtime.settings.log_folder), asyncio.get_running_loop()
     deadline = loop.time() + PATIENCE
@@ -112,13 +113,13 @@ async def _signed(runtime: Runtime, key: Signer, size: int) -> tuple[str, int]:
         raise NotExported(f"the log: {error}") from None
 
 
-async def _as_signed(runtime: Runtime, case_id: str, size: int) -> Timeline:
+async def _as_signed(runtime: AuditRuntime, case_id: str, size: int) -> Timeline:
     async with runtime.engine.connect() as connection:
         return timeline(case_id, await views.entries(connection, case_id, within=size), size)
 
 
 async def _gather(
-    runtime: Runtime, known: Timeline, checkpoint: str, size: int, renderings: Mapping[str, bytes]
+    runtime: AuditRuntime, known: Timeline, checkpoint: str, size: int, renderings: Mapping[str, bytes]
 ) -> Evidence:
     entries = sorted(_entries(known), key=lambda entry: entry.position)
     hashes = [one for kind in cited(entries).values() for one in kind]
@@ -173,7 +174,7 @@ def _checked(evidence: Evidence, key: Signer) -> Bundle:
     return made
 
 
-async def _record(runtime: Runtime, wanted: Wanted, evidence: Evidence, made: Bundle) -> None:
+async def _record(runtime: AuditRuntime, wanted: Wanted, evidence: Evidence, made: Bundle) -> None:
     """The request id is ours, never the caller's: a repeated one would take the evidence out without a record."""
     stream = StreamId(disclosure.category, wanted.case_id, wanted.case_id, evidence.entries[0].envelope.tenant)
     command = Export(

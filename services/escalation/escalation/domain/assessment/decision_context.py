@@ -63,10 +63,10 @@ class InContext:
 
 
 class DecisionContexts:
-    """The contexts of cases, and of the tenants whose controls they feel (see doorstep.kernel.service.Counsel)."""
+    """Those of cases, and of the tenants whose controls they feel (see doorstep.kernel.service.ContextSource)."""
 
-    tally_type: Any = CounterState
-    initial = None
+    counter_type: object = CounterState
+    initial: CounterState = None
 
     def __init__(self, policies: Policies) -> None:
         self.policies = policies
@@ -77,15 +77,15 @@ class DecisionContexts:
             return ()
         return [_tenant(stream), *_points(stream, state.borrower)]
 
-    def advise(self, stream: StreamId, state: Any, command: Any, tallies: Mapping[str, Any]) -> Any:
+    def with_context(self, stream: StreamId, state: Any, command: Any, counters: Mapping[str, Any]) -> Any:
         """The command with the tenant's policy; an assessment with the counters too."""
         if stream.category != "case":
             return command
         policy = self.policies.of(stream.tenant)
         if not isinstance(command, Wake):
             return InContext(command, DecisionContext(policy))
-        number, address = (tallies.get(name) or NOWHERE for name in _names(stream, state.borrower))
-        return InContext(command, DecisionContext(policy, tallies.get(_tenant(stream)) or FREE, number, address))
+        number, address = (counters.get(name) or NOWHERE for name in _names(stream, state.borrower))
+        return InContext(command, DecisionContext(policy, counters.get(_tenant(stream)) or FREE, number, address))
 
     def counts(self, stream: StreamId, event: Event) -> Sequence[str]:
         """Which counters `event` changes."""
@@ -103,11 +103,11 @@ class DecisionContexts:
             case _:
                 return ()
 
-    def tally(self, name: str, tally: Any, stream: StreamId, event: Event) -> CounterState:
+    def count(self, name: str, counter: Any, stream: StreamId, event: Event) -> CounterState:
         """The counter called `name` after `event`; None before anything was counted."""
         if name.startswith(_TENANT):
-            return _controlled(tally or FREE, event)
-        return _reached(tally or NOWHERE, event)
+            return _controlled(counter or FREE, event)
+        return _reached(counter or NOWHERE, event)
 
 
 _TENANT = "tenant/"
