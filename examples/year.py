@@ -33,9 +33,9 @@ from typing import Any
 
 import msgspec
 import uvloop
+from conformance.checker import check
 from conformance.record import read
-from conformance.report import Terms, Violation
-from conformance.watch import check
+from conformance.report import Assumptions, Violation
 from doorstep.infra import gc_tuning, telemetry
 from doorstep_demo.places import COUNTRIES, Jurisdiction
 from doorstep_demo.run import staged, summarize
@@ -96,7 +96,7 @@ def live_through(jurisdiction: Jurisdiction, asked: Asked, moved: "Queue[tuple[s
         dump = (asked.keep or scratch) / f"{jurisdiction}.ndjson"
         parked = uvloop.run(_lived(jurisdiction, asked, scratch / "year", dump, moved))
         lived = time.monotonic()
-        report = check(read(dump), Terms.of(jurisdiction))
+        report = check(read(dump), Assumptions.of(jurisdiction))
     return Result(
         jurisdiction,
         report.events,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from conformance.numbers import KNOWN_PACKS, Book, Rules, book_of
+from conformance.rules import KNOWN_PACKS, Book, Rules, book_of
 
 EVER = datetime.max.replace(tzinfo=UTC)
 
@@ -73,7 +73,7 @@ def optional(text: str | None) -> datetime:
 
 
 @dataclass
-class Loan:
+class LoanRecord:
     """The bank's latest word on a loan, and payments it does not know of yet: id, when told, paid when."""
 
     business_date: date = date.min
@@ -110,7 +110,7 @@ class Stop:
 
 
 @dataclass
-class Permit:
+class PermitRecord:
     """One permit, the rules it was given under, and what became of it."""
 
     at: datetime
@@ -159,7 +159,7 @@ class Case:
     permits."""
 
     given: Book | None = None
-    loans: dict[str, Loan] = field(default_factory=dict)
+    loans: dict[str, LoanRecord] = field(default_factory=dict)
     region: str | None = None
     time_zone: str | None = None
     episode: int = 0
@@ -168,14 +168,14 @@ class Case:
     blocks: dict[str, Stop] = field(default_factory=dict)
     consents: dict[str, Stop] = field(default_factory=dict)
     suspended: dict[tuple[str, str], datetime] = field(default_factory=dict)
-    permits: dict[str, Permit] = field(default_factory=dict)
+    permits: dict[str, PermitRecord] = field(default_factory=dict)
     without_permit: set[str] = field(default_factory=set)
     keeping: Keeping = field(default_factory=Keeping)
 
-    def permit(self, event: Event) -> Permit:
+    def permit(self, event: Event) -> PermitRecord:
         """The permit that `event` gives, kept, under the rules of the borrower's place as it is known now."""
         data = event.data
-        fresh = Permit(event.at, event.case, data, event.type == "visit.permitted", ())
+        fresh = PermitRecord(event.at, event.case, data, event.type == "visit.permitted", ())
         permit = self.permits.setdefault(data["permit_id"], fresh)
         place = data.get("region") or self.region
         permit.book = self.given or book_of(data.get("countries", ()), _cited(data), place)
@@ -190,7 +190,7 @@ class Case:
         """Whether we have numbers for every pack of rules that was asked."""
         return {name for permit in self.permits.values() for name, _ in _cited(permit.data)} <= KNOWN_PACKS
 
-    def zones(self, permit: Permit) -> tuple[ZoneInfo, ...]:
+    def zones(self, permit: PermitRecord) -> tuple[ZoneInfo, ...]:
         """Where the borrower may be: the known zone, else all of the place's country, else all of those whose rules
         were asked."""
         if self.time_zone:
@@ -237,7 +237,7 @@ class Out:
     intent: datetime
     way: str
     permit_id: str
-    permit: Permit
+    permit: PermitRecord
     zones: tuple[ZoneInfo, ...]
     episode: int
     notice: bool = False

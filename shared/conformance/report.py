@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from conformance.numbers import STALE_AFTER_DAYS, Book, jurisdiction
+from conformance.rules import STALE_AFTER_DAYS, Book, jurisdiction
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Violation:
 
 
 @dataclass(frozen=True)
-class Terms:
+class Assumptions:
     """What no event tells. `book`: the rules of all cases (None: each decision tells whose were asked). Facts older
     than `stale_after` days permit nothing. `leeway`: how long an event may be under way from one service to the next,
     and how far their clocks may differ. `retention_days`: the lender wants personal data erased so long after a case
@@ -34,13 +34,13 @@ class Terms:
     now: datetime | None = None
 
     @classmethod
-    def of(cls, name: str, **more: Any) -> "Terms":
+    def of(cls, name: str, **more: Any) -> "Assumptions":
         """Those of a jurisdiction, such as "us". Raises KeyError."""
         return cls(jurisdiction(name), **more)
 
 
 @dataclass
-class Report:
+class Findings:
     """What was found. `left` counts what left the house by its way, `denied` the `denials` by each rule that refused,
     `crossed` what was told while a message was already on its way."""
 

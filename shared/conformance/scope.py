@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from conformance.numbers import JURISDICTIONS
 from conformance.record import Event
+from conformance.rules import JURISDICTIONS
 
 _WAYS = {way for rules in JURISDICTIONS.values() for cap in rules.caps if cap.scope == "number" for way in cap.ways}
 

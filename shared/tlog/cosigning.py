@@ -49,7 +49,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Refused:
+class Refusal:
     """`status` is the one of HTTP that tlog-witness gives to this case. `size`: what the witness holds, where the log
     has to know it."""
 
@@ -58,40 +58,40 @@ class Refused:
     size: int | None = None
 
 
-def admit(text: str, logs: Mapping[str, VerifierKey]) -> Request | Refused:
+def admit(text: str, logs: Mapping[str, VerifierKey]) -> Request | Refusal:
     """The request in `text`, if one of `logs` (by origin) signed its checkpoint. Signatures of others are left out."""
     try:
         request = Request.parse(text)
     except Wrong as error:
-        return Refused(400, str(error))
+        return Refusal(400, str(error))
     key = logs.get(request.checkpoint.origin)
     if key is None:
-        return Refused(404, "this witness does not know that log")
+        return Refusal(404, "this witness does not know that log")
     try:
         signed = request.note.by([key])
     except Wrong as error:
-        return Refused(403, str(error))
+        return Refusal(403, str(error))
     if not signed:
-        return Refused(403, f"the checkpoint is not signed by {key}")
+        return Refusal(403, f"the checkpoint is not signed by {key}")
     own = tuple(one for one in request.note.signatures if one[:2] == (key.name, key.id))
     return Request(request.old, request.proof, Note(request.note.body, own), request.checkpoint)
 
 
-def decide(held: Checkpoint | None, request: Request) -> Checkpoint | Refused:
+def decide(held: Checkpoint | None, request: Request) -> Checkpoint | Refusal:
     """What the witness holds from now on. `held` is what it held; None before the first checkpoint, which it believes
     as it comes."""
     size, root = (held.size, held.root) if held else (0, EMPTY_ROOT)
     offered = request.checkpoint
     if request.old > offered.size:
-        return Refused(400, f"a log of {offered.size} entries does not continue one of {request.old}")
+        return Refusal(400, f"a log of {offered.size} entries does not continue one of {request.old}")
     if request.old != size:
-        return Refused(409, f"the log continues {request.old} entries, this witness holds {size}", size)
+        return Refusal(409, f"the log continues {request.old} entries, this witness holds {size}", size)
     if offered.size == size and offered.root != root:
-        return Refused(409, "two logs of one size have different roots: the log is forked", size)
+        return Refusal(409, "two logs of one size have different roots: the log is forked", size)
     try:
         verify_consistency(size, offered.size, root, offered.root, request.proof)
     except Wrong as error:
-        return Refused(422, str(error))
+        return Refusal(422, str(error))
     return offered
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from audit.monitor import views
 from audit.monitor.workers import Monitor
+from conformance.checker import check
 from conformance.record import ordered
-from conformance.report import Terms
-from conformance.watch import check
+from conformance.report import Assumptions
 from doorstep.bus.interface import Outgoing
 from doorstep.events.envelope import decode
 from doorstep.events.registry import REMINDER
@@ -40,7 +40,7 @@ async def test_a_clean_demo_raises_no_violation_and_a_message_without_a_permit_o
         audit = story.doorstep.running("audit")
         await judged(story)
         values = await story.values()
-        report = check(ordered(values), Terms())
+        report = check(ordered(values), Assumptions())
         assert report.left["sms"] > 0
         assert report.violations == []
         assert await found(audit) == []

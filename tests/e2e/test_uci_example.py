@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conformance import record, watch
-from conformance.report import Terms
+from conformance import checker, record
+from conformance.report import Assumptions
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "uci_credit_default.py"
@@ -307,7 +307,7 @@ def test_the_same_accounts_are_treated_by_the_rules_of_another_jurisdiction(
 
     counts_are_those_of_the_csv(run)
     every_case_opened_and_cured_in_its_months(run)
-    report = watch.check(record.read(tmp_path / "events.ndjson"), Terms.of(jurisdiction, stale_after=45))
+    report = checker.check(record.read(tmp_path / "events.ndjson"), Assumptions.of(jurisdiction, stale_after=45))
     assert not report.violations
     assert report.left
     assert (kept / "postgres").is_dir()

@@ -7,9 +7,9 @@ from itertools import count
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
+from conformance.checker import check
 from conformance.record import ordered
-from conformance.report import Report, Terms
-from conformance.watch import check
+from conformance.report import Assumptions, Findings
 
 HOMES = {
     "cn": ("CN-GD", "Asia/Shanghai"),
@@ -130,9 +130,9 @@ class Dump:
         """The events as they are published."""
         return [json.dumps(line, separators=(",", ":")).encode() for line in self.lines]
 
-    def report(self, terms: Terms | None = None) -> Report:
-        """What the checker says; by the rules of the home alone, unless there are other terms."""
-        return check(ordered(self.values()), terms or Terms.of(self.home))
+    def report(self, assumed: Assumptions | None = None) -> Findings:
+        """What the checker says; by the rules of the home alone, unless something else is assumed."""
+        return check(ordered(self.values()), assumed or Assumptions.of(self.home))
 
 
 WRONG: Sequence[tuple[str, str, Callable[[Dump], object], str]] = [

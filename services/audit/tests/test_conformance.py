@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conformance import watch as conformance
-from conformance.report import Terms
+from conformance import checker as conformance
+from conformance.report import Assumptions
 
 from tests.support.conformance import RIGHT, WRONG, Dump
 
@@ -105,7 +105,7 @@ def decided(packs: str = "house/1", countries: tuple[str, ...] = ()) -> dict[str
     return {"packs": cited, "inputs": {"countries": countries} if countries else {}}
 
 
-TOLD = Terms()
+TOLD = Assumptions()
 
 
 def told(dump: Dump) -> set[str]:
@@ -164,7 +164,7 @@ def test_what_was_under_way_within_the_leeway_crossed() -> None:
     dump.tell("2026-03-02 10:00", "hold.placed", hold_id="h", kind="dispute")
     dump.tell("2026-03-02 10:00", "permit.cancelled", permit_id="a").start("2026-03-02 10:01", "a")
 
-    report = dump.report(Terms.of("uk", leeway=timedelta(minutes=1)))
+    report = dump.report(Assumptions.of("uk", leeway=timedelta(minutes=1)))
 
     assert not report.violations
     assert report.crossed == {"hold": 1}
@@ -174,7 +174,7 @@ def test_what_was_under_way_within_the_leeway_crossed() -> None:
 def test_a_permit_counts_though_its_clock_was_ahead() -> None:
     dump = Dump("uk").overdue().start("2026-03-02 10:00", "a").permit("2026-03-02 10:01", "a")
 
-    assert not dump.report(Terms.of("uk", leeway=timedelta(minutes=1))).violations
+    assert not dump.report(Assumptions.of("uk", leeway=timedelta(minutes=1))).violations
     assert rules(dump) == {"permit"}
 
 
@@ -183,7 +183,7 @@ def test_a_permit_counts_though_its_clock_was_ahead() -> None:
 
 def kept(dump: Dump, today: str, days: int = 365) -> set[str]:
     now = datetime.fromisoformat(today).replace(tzinfo=UTC)
-    return {one.rule for one in dump.report(Terms.of(dump.home, retention_days=days, now=now)).violations}
+    return {one.rule for one in dump.report(Assumptions.of(dump.home, retention_days=days, now=now)).violations}
 
 
 def test_what_the_lender_wants_erased_is_kept_no_longer() -> None:

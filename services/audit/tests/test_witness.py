@@ -17,7 +17,7 @@ from doorstep.infra.clock import SimulatedClock
 from doorstep.infra.settings import WrongSettings
 from hypothesis import given
 from hypothesis import strategies as st
-from tlog.cosigning import LONGEST, Cosigner, Refused, Request, admit, decide, fresh_key, with_cosignatures
+from tlog.cosigning import LONGEST, Cosigner, Refusal, Request, admit, decide, fresh_key, with_cosignatures
 from tlog.merkle import consistency_proof, root
 from tlog.notes import Signer
 from tlog.verifier import EMPTY_ROOT, HASH_SIZE, Checkpoint, Note, VerifierKey, Wrong, leaf_hash
@@ -509,7 +509,7 @@ def test_the_settings_take_witnesses_with_commas_between(monkeypatch: pytest.Mon
 
 def test_what_cannot_be_admitted_is_refused_with_the_status_of_the_standard() -> None:
     logs = {ORIGIN: LOG.verifier}
-    assert admit("garbage", logs) == Refused(
+    assert admit("garbage", logs) == Refusal(
         400, "want `old` and a size, at most 63 hashes, an empty line, and the checkpoint"
     )
-    assert admit(TILES.request(0, 3), {}) == Refused(404, "this witness does not know that log")
+    assert admit(TILES.request(0, 3), {}) == Refusal(404, "this witness does not know that log")

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from conformance.numbers import JURISDICTIONS, STALE_AFTER_DAYS
+from conformance.checker import check
 from conformance.record import read
-from conformance.report import Report, Terms
-from conformance.watch import check
+from conformance.report import Assumptions, Findings
+from conformance.rules import JURISDICTIONS, STALE_AFTER_DAYS
+from conformance.rules import jurisdiction as rules_of
 
 
 def conformance(
@@ -24,16 +25,16 @@ def conformance(
     """Hold DUMP against the contact rules, independently of what decided. Exit status 1: something is wrong."""
     if jurisdiction is not None and jurisdiction not in JURISDICTIONS:
         raise typer.BadParameter(f"there is no {jurisdiction}; there are {', '.join(JURISDICTIONS)}")
-    terms = Terms.of(jurisdiction, stale_after=stale_after) if jurisdiction else Terms(stale_after=stale_after)
+    book = rules_of(jurisdiction) if jurisdiction else None
     try:
-        report = check(read(dump), terms)
+        report = check(read(dump), Assumptions(book, stale_after))
     except (OSError, ValueError, KeyError) as error:
         raise typer.BadParameter(f"{dump} is no dump of events: {error}") from None
     typer.echo(json.dumps(report.as_dict()) if as_json else _text(report))
     raise typer.Exit(1 if report.violations else 0)
 
 
-def _text(report: Report) -> str:
+def _text(report: Findings) -> str:
     wrong = [f"{one.at:%Y-%m-%d %H:%M} {one.case} {one.event}: {one.rule}: {one.why}" for one in report.violations]
     left = ", ".join(f"{count} {way}" for way, count in sorted(report.left.items())) or "nothing"
     crossed = ", ".join(f"{count} {rule}" for rule, count in sorted(report.crossed.items())) or "nothing"

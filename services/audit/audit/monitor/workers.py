@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from conformance import scope
+from conformance.checker import RELEVANT, TELLING, check
 from conformance.record import Event, event_of
-from conformance.report import Terms, Violation
-from conformance.watch import RELEVANT, TELLING, check
+from conformance.report import Assumptions, Violation
 from doorstep.kernel.decider import Routed
 from doorstep.kernel.pacing import Pace
 from doorstep.kernel.service import Worker
@@ -35,7 +35,7 @@ BATCH = 5_000
 """Entries at a turn."""
 TOGETHER = 50
 """Cases judged at once: nothing else gets a turn meanwhile."""
-Known = Mapping[int, Event]
+Entries = Mapping[int, Event]
 """What was read, by position in the log."""
 
 
@@ -118,16 +118,16 @@ class Monitor(Worker):
         if peers := await self._peers(known, cases):
             known = {**known, **await self._read(peers)}
         events = [known[position] for position in sorted(known, key=lambda position: (known[position].at, position))]
-        terms = Terms(None, STALE_AFTER, LEEWAY, self._runtime.settings.retention_days, now)
+        assumed = Assumptions(None, STALE_AFTER, LEEWAY, self._runtime.settings.retention_days, now)
         settled = {event.id for position, event in known.items() if position < end}
-        found = [one for one in check(events, terms).violations if one.event in settled]
+        found = [one for one in check(events, assumed).violations if one.event in settled]
         return await self._raise(found, {event.case: event.tenant for event in events})
 
-    async def _read(self, cases: Iterable[str]) -> Known:
+    async def _read(self, cases: Iterable[str]) -> Entries:
         async with self._runtime.engine.connect() as connection:
             return {position: event_of(value) for position, value in await views.values_of(connection, cases, RELEVANT)}
 
-    async def _peers(self, known: Known, read: Collection[str]) -> Collection[str]:
+    async def _peers(self, known: Entries, read: Collection[str]) -> Collection[str]:
         numbers, ramped = scope.numbers(known.values()), scope.ramped(known.values())
         if not numbers and not ramped:
             return ()

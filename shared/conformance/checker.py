@@ -1,7 +1,7 @@
 """What left the house, held against what was known then and against the rules of the place.
 
 It reads events as they were published and nothing else: no code of what decides, no pack, no verdict. The numbers stand
-in `numbers`, by hand.
+in `rules`, by hand.
 
 After a cure, a hold, a payment or a cancellation is judged by what had been recorded when the executor committed the
 intent. What crossed a message that was already on its way is counted apart and is no violation."""
@@ -12,41 +12,41 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from conformance.aggregate import Breach, keep_until, kept_too_long, over, too_soon, unannounced, unvalidated
 from conformance.days import class_of, inside
-from conformance.memory import TOLD, Memory
-from conformance.numbers import Book, Rules, Window
-from conformance.record import Case, Event, Out, Permit, moment
-from conformance.report import Report, Terms, Violation
-from conformance.whole import Breach, keep_until, kept_too_long, over, too_soon, unannounced, unvalidated
+from conformance.record import Case, Event, Out, PermitRecord, moment
+from conformance.report import Assumptions, Findings, Violation
+from conformance.rules import Book, Rules, Window
+from conformance.state import TOLD, State
 from conformance.words import hours_of, instant, zh
 
 
-def check(events: Sequence[Event], terms: Terms) -> Report:
+def check(events: Sequence[Event], assumed: Assumptions) -> Findings:
     """Hold `events`, in the order of recording, against the rules."""
-    watch = Watch(terms)
+    checker = Checker(assumed)
     for event in events:
-        watch.expect(event)
+        checker.expect(event)
     for event in events:
-        watch.hear(event)
-    watch.count_up()
-    return watch.report
+        checker.hear(event)
+    checker.count_up()
+    return checker.report
 
 
-class Watch:
+class Checker:
     """Reads events in order; judges each thing that leaves the house by what is known at that instant."""
 
-    def __init__(self, terms: Terms) -> None:
-        self.report = Report()
-        self._terms = terms
-        self._memory = Memory(terms.book)
+    def __init__(self, assumed: Assumptions) -> None:
+        self.report = Findings()
+        self._assumed = assumed
+        self._state = State(assumed.book)
         self._to_case: dict[str, list[Out]] = defaultdict(list)
         self._to_phone: dict[str, list[Out]] = defaultdict(list)
-        self._firsts: dict[str, list[Permit]] = defaultdict(list)
+        self._firsts: dict[str, list[PermitRecord]] = defaultdict(list)
 
     def expect(self, event: Event) -> None:
         """A permit counts from its own instant, however the clocks of two services differ; so all are known first."""
         if event.type in _PERMITS:
-            self._guarded(event, lambda: self._memory.cases[event.case].permit(event))
+            self._guarded(event, lambda: self._state.cases[event.case].permit(event))
 
     def hear(self, event: Event) -> None:
         """Learn from an event, and judge it if something left the house with it."""
@@ -54,9 +54,9 @@ class Watch:
         self._guarded(event, lambda: self._hear(event))
 
     def _hear(self, event: Event) -> None:
-        self._memory.learn(event)
+        self._state.learn(event)
         if event.type in _JUDGED:
-            _JUDGED[event.type](self, event, self._memory.cases[event.case])
+            _JUDGED[event.type](self, event, self._state.cases[event.case])
 
     def _guarded(self, event: Event, judge: Callable[[], object]) -> None:
         """What cannot be judged must not pass for right."""
@@ -68,13 +68,13 @@ class Watch:
     def count_up(self) -> None:
         """Judge what only the whole tells."""
         for out in self._to_case.values():
-            self._breaches(self._whole(sorted(out, key=lambda one: one.at)))
+            self._breaches(self._per_case(sorted(out, key=lambda one: one.at)))
         for out in self._to_phone.values():
-            self._breaches(self._numbers(sorted(out, key=lambda one: one.at)))
-        for case in self._memory.cases.values():
+            self._breaches(self._per_number(sorted(out, key=lambda one: one.at)))
+        for case in self._state.cases.values():
             self._breaches(self._kept(case))
 
-    def _whole(self, out: Sequence[Out]) -> Iterator[Breach]:
+    def _per_case(self, out: Sequence[Out]) -> Iterator[Breach]:
         for rules in _asked(out):
             for cap in rules.caps:
                 if cap.scope != "number":
@@ -83,15 +83,15 @@ class Watch:
             yield from unannounced(rules, out)
             yield from unvalidated(rules, out)
 
-    def _numbers(self, out: Sequence[Out]) -> Iterator[Breach]:
+    def _per_number(self, out: Sequence[Out]) -> Iterator[Breach]:
         for rules in _asked(out):
             for cap in rules.caps:
                 if cap.scope == "number":
                     yield from over(rules, cap, out)
 
     def _kept(self, case: Case) -> Iterator[Breach]:
-        if self._terms.now is not None and self._terms.retention_days is not None:
-            yield from kept_too_long(case, self._terms.now, self._terms.retention_days)
+        if self._assumed.now is not None and self._assumed.retention_days is not None:
+            yield from kept_too_long(case, self._assumed.now, self._assumed.retention_days)
 
     def _breaches(self, found: Iterable[Breach]) -> None:
         for one in found:
@@ -105,30 +105,30 @@ class Watch:
 
     def _permitted(self, event: Event, case: Case) -> None:
         permit = case.permit(event)
-        if event.at > self._memory.shadow.get(event.tenant, event.at):
+        if event.at > self._state.shadow.get(event.tenant, event.at):
             self._say(event, "shadow", "permitted in shadow mode", "影子模式下仍予准许")
         zones = case.zones(permit)
         age = min((event.at.astimezone(zone).date() - case.business_date()).days for zone in zones)
-        if age > self._terms.stale_after:
+        if age > self._assumed.stale_after:
             self._say(event, "stale facts", f"the bank's last word was {age} days old", f"银行数据已过去 {age} 天")
         if permit.visit:
             self._visit_permitted(event, permit)
         if event.data.get("first"):
             self._first(event, permit)
 
-    def _visit_permitted(self, event: Event, permit: Permit) -> None:
+    def _visit_permitted(self, event: Event, permit: PermitRecord) -> None:
         staff, hours = permit.data["minimum_staff"], permit.data["notice_hours"]
         if staff < _staff(permit.book):
             self._say(event, "staff", f"permitted for {staff} alone", f"准许仅 {staff} 人上门")
         if hours < _notice_hours(permit.book):
             self._say(event, "notice", f"permitted with a notice of {hours} hours", f"准许仅提前 {hours} 小时通知")
 
-    def _first(self, event: Event, permit: Permit) -> None:
+    def _first(self, event: Event, permit: PermitRecord) -> None:
         """The ramp counts by the lender's day, and what was given back does not count. Where we cannot tell which zone
         the lender lives by, only what is too many in each of them is."""
         firsts = [one for one in self._firsts[event.tenant] if one.ended > event.at]
         self._firsts[event.tenant] = [*firsts, permit]
-        limit = self._memory.ramp.get(event.tenant)
+        limit = self._state.ramp.get(event.tenant)
         homes = [ZoneInfo(rules.zones[0]) for rules in permit.book if rules.zones] or list(_UTC)
         number = 1 + min(sum(_same_day(one.at, event.at, home) for one in firsts) for home in homes)
         if limit is not None and number > limit:
@@ -159,21 +159,21 @@ class Watch:
         if not permit.visit and way != permit.way:
             self._say(event, "permit", f"for {permit.way}, not for {way}", f"许可为{zh(permit.way)}，而非{zh(way)}")
 
-    def _intent(self, event: Event, case: Case, permit: Permit, way: str) -> None:
-        at, until, known_by = event.at, moment(permit.data["valid_until"]), event.at - self._terms.leeway
+    def _intent(self, event: Event, case: Case, permit: PermitRecord, way: str) -> None:
+        at, until, known_by = event.at, moment(permit.data["valid_until"]), event.at - self._assumed.leeway
         if permit.ended <= at:
             self._say(event, "permit", "it was over by the executor's own record", "按执行方自己的记录，许可已用尽")
         if permit.cancelled < known_by:
             when = instant(permit.cancelled)
             self._say(event, "permit", f"cancelled at {when}", f"许可已于 {when} 撤回")
-        if permit.at - self._terms.leeway > at or at > until:
+        if permit.at - self._assumed.leeway > at or at > until:
             since, end = instant(permit.at), instant(until)
             self._say(event, "permit", f"valid from {since} to {end}", f"许可有效期为 {since} 至 {end}")
         for rule, why, why_zh in self._against(event.tenant, case, way, permit, at, known_by):
             self._say(event, rule, why, why_zh)
 
     def _against(
-        self, tenant: str, case: Case, way: str, permit: Permit, at: datetime, known_by: datetime
+        self, tenant: str, case: Case, way: str, permit: PermitRecord, at: datetime, known_by: datetime
     ) -> Iterator[tuple[str, str, str]]:
         """Why nothing should have begun at `at`, by what was recorded before `known_by`."""
         if (case.cured and case.cured < known_by) or case.over_before(known_by):
@@ -186,7 +186,7 @@ class Watch:
             if since < known_by:
                 yield "suspension", f"a message was parked at {by}", f"{by} 有消息待人工处理"
         for name in (None, way):
-            if self._memory.switches.get((tenant, name), known_by) < known_by:
+            if self._state.switches.get((tenant, name), known_by) < known_by:
                 yield "kill switch", f"{name or 'everything'} was stopped", f"{zh(name) if name else '全部渠道'}已停用"
 
     def _left(self, event: Event, case: Case) -> None:
@@ -222,7 +222,7 @@ class Watch:
         self._at_the_door(event, permit, at)
         self._leave(case, self._went(event, case, permit, at, event.at, "visit"))
 
-    def _at_the_door(self, event: Event, permit: Permit, at: datetime) -> None:
+    def _at_the_door(self, event: Event, permit: PermitRecord, at: datetime) -> None:
         present, until = len(set(event.data.get("present", ()))), moment(permit.data["valid_until"])
         staff = max(_staff(permit.book), permit.data["minimum_staff"])
         if present < staff:
@@ -232,7 +232,7 @@ class Watch:
             self._say(event, "permit", f"valid until {instant(until)}", f"许可有效至 {instant(until)}")
         self._announced(event, permit, at)
 
-    def _announced(self, event: Event, permit: Permit, at: datetime) -> None:
+    def _announced(self, event: Event, permit: PermitRecord, at: datetime) -> None:
         hours = max(_notice_hours(permit.book), permit.data["notice_hours"])
         if permit.noticed is None or permit.slot is None or at < permit.slot:
             self._say(event, "notice", "not told, or earlier than told", "未通知，或早于所通知的时间")
@@ -245,7 +245,7 @@ class Watch:
         self,
         event: Event,
         case: Case,
-        permit: Permit,
+        permit: PermitRecord,
         at: datetime,
         intent: datetime,
         way: str,
@@ -272,7 +272,7 @@ class Watch:
         """What was recorded between the intent and the sending, or at the very instant of the intent."""
         told = (out.event.tenant, case, out.way, out.permit)
         just_after = max(out.at, out.intent) + timedelta(microseconds=1)
-        before = {one[0] for one in self._against(*told, out.intent, out.intent - self._terms.leeway)}
+        before = {one[0] for one in self._against(*told, out.intent, out.intent - self._assumed.leeway)}
         after = {one[0] for one in self._against(*told, just_after, just_after)}
         self.report.crossed.update(after - before)
 
@@ -308,7 +308,7 @@ class Watch:
             self._say(out.event, "permit", why, f"{zh(out.way)}于 {when}，不在许可的时段内")
 
     def _blocks(self, case: Case, out: Out) -> None:
-        known_by = out.intent - self._terms.leeway
+        known_by = out.intent - self._assumed.leeway
         for block in case.blocks.values():
             if block.stops(out.intent, out.way, out.permit.loans, known_by) and any(
                 inside(block.data, out.at.astimezone(zone)) for zone in out.zones
@@ -320,7 +320,7 @@ class Watch:
     # What is kept.
 
     def _erasing(self, event: Event, case: Case) -> None:
-        keeping, known_by = case.keeping, event.at - self._terms.leeway
+        keeping, known_by = case.keeping, event.at - self._assumed.leeway
         for obstacle in sorted({kind for (kind, _), since in keeping.obstacles.items() if since < known_by}):
             self._say(event, "erasure", f"ordered under a {obstacle}", f"下令抹除时仍有{zh(obstacle)}")
         until = keep_until(case, keeping.ended or event.at)
@@ -335,23 +335,23 @@ class Watch:
 _UTC = (ZoneInfo("UTC"),)
 _PERMITS = ("contact.permitted", "visit.permitted")
 _JUDGED: dict[str, Any] = {
-    "contact.denied": Watch._denied,
-    "visit.denied": Watch._denied,
-    "contact.permitted": Watch._permitted,
-    "visit.permitted": Watch._permitted,
-    "permit.cancelled": Watch._cancelled,
-    "contact.started": Watch._started,
-    "visit.notice-started": Watch._started,
-    "contact.sent": Watch._left,
-    "contact.unknown": Watch._left,
-    "visit.noticed": Watch._left,
-    "visit.notice-failed": Watch._notice_failed,
-    "contact.not-sent": Watch._ended,
-    "contact.withdrawn": Watch._ended,
-    "visit.cancelled": Watch._ended,
-    "visit.planned": Watch._planned,
-    "visit.started": Watch._visited,
-    "erasure.ordered": Watch._erasing,
+    "contact.denied": Checker._denied,
+    "visit.denied": Checker._denied,
+    "contact.permitted": Checker._permitted,
+    "visit.permitted": Checker._permitted,
+    "permit.cancelled": Checker._cancelled,
+    "contact.started": Checker._started,
+    "visit.notice-started": Checker._started,
+    "contact.sent": Checker._left,
+    "contact.unknown": Checker._left,
+    "visit.noticed": Checker._left,
+    "visit.notice-failed": Checker._notice_failed,
+    "contact.not-sent": Checker._ended,
+    "contact.withdrawn": Checker._ended,
+    "visit.cancelled": Checker._ended,
+    "visit.planned": Checker._planned,
+    "visit.started": Checker._visited,
+    "erasure.ordered": Checker._erasing,
 }
 _TELLING = (
     *(*_PERMITS, "contact.started", "contact.sent", "contact.unknown", "contact.receipt", "contact.reply"),

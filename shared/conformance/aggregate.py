@@ -5,8 +5,8 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from conformance.days import business_days, years_later
-from conformance.numbers import Cap, Rules
 from conformance.record import Case, Event, Out
+from conformance.rules import Cap, Rules
 
 
 class Breach(NamedTuple):

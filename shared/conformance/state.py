@@ -4,11 +4,11 @@ from collections import defaultdict
 from datetime import date, datetime
 from typing import Any
 
-from conformance.numbers import Book
-from conformance.record import Case, Event, Keeping, Loan, Stop, moment, optional
+from conformance.record import Case, Event, Keeping, LoanRecord, Stop, moment, optional
+from conformance.rules import Book
 
 
-class Memory:
+class State:
     """Learns from each event, in the order of recording."""
 
     def __init__(self, given: Book | None) -> None:
@@ -23,7 +23,7 @@ class Memory:
             TOLD[event.type](self, event, self.cases[event.case])
 
     def _overdue(self, event: Event, case: Case) -> None:
-        data, loan = event.data, case.loans.setdefault(event.data["loan_id"], Loan())
+        data, loan = event.data, case.loans.setdefault(event.data["loan_id"], LoanRecord())
         business_date = date.fromisoformat(data["business_date"])
         if data.get("late") or business_date < loan.business_date:
             return
@@ -32,20 +32,20 @@ class Memory:
         case.region, case.time_zone = data.get("region"), data.get("time_zone")
 
     def _loan_cured(self, event: Event, case: Case) -> None:
-        loan = case.loans.setdefault(event.data["loan_id"], Loan())
+        loan = case.loans.setdefault(event.data["loan_id"], LoanRecord())
         business_date = date.fromisoformat(event.data["business_date"])
         if not event.data.get("late") and business_date >= loan.business_date:
             loan.told(business_date)
             loan.cured = event.at
 
     def _paid(self, event: Event, case: Case) -> None:
-        loan = case.loans.setdefault(event.data["loan_id"], Loan())
+        loan = case.loans.setdefault(event.data["loan_id"], LoanRecord())
         paid_on = date.fromisoformat(event.data["paid_on"])
         if paid_on > loan.business_date:
             loan.payments[event.data["fact_id"]] = event.at, paid_on
 
     def _reversed(self, event: Event, case: Case) -> None:
-        loan = case.loans.setdefault(event.data["loan_id"], Loan())
+        loan = case.loans.setdefault(event.data["loan_id"], LoanRecord())
         loan.payments.pop(event.data["payment_id"], None)
 
     def _opened(self, event: Event, case: Case) -> None:
@@ -142,32 +142,32 @@ class Memory:
 
 
 TOLD: dict[str, Any] = {
-    "loan.overdue-recorded": Memory._overdue,
-    "loan.cure-recorded": Memory._loan_cured,
-    "loan.payment-recorded": Memory._paid,
-    "loan.payment-reversal-recorded": Memory._reversed,
-    "case.opened": Memory._opened,
-    "case.cured": Memory._cured,
-    "hold.placed": Memory._hold,
-    "hold.renewed": Memory._renewed,
-    "hold.lifted": Memory._lifted,
-    "dispute.opened": Memory._disputed,
-    "dispute.closed": Memory._settled,
-    "legal-hold.placed": Memory._legal_hold,
-    "legal-hold.lifted": Memory._no_legal_hold,
-    "erasure.completed": Memory._erased,
-    "message-parked": Memory._parked,
-    "message-released": Memory._released,
-    "block.recorded": Memory._block,
-    "block.removed": Memory._unblocked,
-    "consent.recorded": Memory._consent,
-    "consent.withdrawn": Memory._withdrawn_consent,
-    "sending.suspended": Memory._suspended,
-    "sending.resumed": Memory._resumed,
-    "tenant.sending-stopped": Memory._stopped,
-    "tenant.sending-allowed": Memory._allowed,
-    "tenant.shadow-set": Memory._shadowed,
-    "tenant.ramp-set": Memory._ramped,
-    "contact.receipt": Memory._receipt,
-    "contact.reply": Memory._answered,
+    "loan.overdue-recorded": State._overdue,
+    "loan.cure-recorded": State._loan_cured,
+    "loan.payment-recorded": State._paid,
+    "loan.payment-reversal-recorded": State._reversed,
+    "case.opened": State._opened,
+    "case.cured": State._cured,
+    "hold.placed": State._hold,
+    "hold.renewed": State._renewed,
+    "hold.lifted": State._lifted,
+    "dispute.opened": State._disputed,
+    "dispute.closed": State._settled,
+    "legal-hold.placed": State._legal_hold,
+    "legal-hold.lifted": State._no_legal_hold,
+    "erasure.completed": State._erased,
+    "message-parked": State._parked,
+    "message-released": State._released,
+    "block.recorded": State._block,
+    "block.removed": State._unblocked,
+    "consent.recorded": State._consent,
+    "consent.withdrawn": State._withdrawn_consent,
+    "sending.suspended": State._suspended,
+    "sending.resumed": State._resumed,
+    "tenant.sending-stopped": State._stopped,
+    "tenant.sending-allowed": State._allowed,
+    "tenant.shadow-set": State._shadowed,
+    "tenant.ramp-set": State._ramped,
+    "contact.receipt": State._receipt,
+    "contact.reply": State._answered,
 }
