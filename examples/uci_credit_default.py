@@ -54,7 +54,7 @@ from doorstep.events.intake import PaymentReceived, PaymentReceivedFact, encode_
 from doorstep.events.registry import INTAKE
 from doorstep.infra import telemetry
 from doorstep.infra.clock import SimulatedClock
-from doorstep.messaging.gateway import Message
+from doorstep.messaging.gateways import Message, for_every_channel
 from doorstep_demo import people
 from doorstep_demo.country import Country
 from doorstep_demo.places import COUNTRIES
@@ -332,7 +332,7 @@ async def run(
     try:
         await doorstep.start(
             clock=clock,
-            resources={"reminder": gateway, "visit-scheduler": gateway},
+            resources=dict.fromkeys(("reminder", "visit-scheduler"), for_every_channel(gateway)),
             sole=True,
             policy_folder=_policy(folder, country),
         )

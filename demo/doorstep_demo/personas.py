@@ -12,6 +12,7 @@ from random import Random
 from typing import Literal
 
 from doorstep.events.values import Channel
+from doorstep.messaging.channels import CHANNELS
 
 from doorstep_demo.country import Country
 from doorstep_demo.portfolio import Payment, Person, Persona, Portfolio
@@ -78,7 +79,7 @@ def reaction(
 ) -> Sequence[Reaction]:
     """What follows the `nth` contact, sent on `channel` at `at`: receipt, replies, payments by time."""
     draw = portfolio.draw(person.borrower_id, f"contact/{channel}/{episode}", nth)
-    arrives = at + BY_LETTER if channel == "letter" else at
+    arrives = at + BY_LETTER if CHANNELS[channel].point == "address" else at
     asked = _Asked(portfolio.country, person, draw, nth, episode, arrives.astimezone(person.clock), owed)
     receipt = asked.receipt(channel)
     reached = receipt.status in ("delivered", "answered")
@@ -114,7 +115,7 @@ class _Asked:
 
     def receipt(self, channel: Channel) -> Receipt:
         soon = self.at + timedelta(seconds=self.draw.randint(4, 90))
-        if channel != "voice":
+        if not CHANNELS[channel].call:
             return Receipt(soon, "delivered")
         answers = self.draw.random() < _PICKS_UP.get(self.person.persona, 0.85)
         return Receipt(soon, "answered" if answers else "no-answer")

@@ -17,6 +17,7 @@ from doorstep.bus.postgres import PostgresBus
 from doorstep.events.envelope import Envelope, decode
 from doorstep.events.registry import INTAKE
 from doorstep.infra.clock import SimulatedClock
+from doorstep.messaging.gateways import for_every_channel
 from sqlalchemy import text
 
 from doorstep_demo.country import Country
@@ -147,7 +148,7 @@ async def staged(
     policy = _policy(folder, portfolio.tenant, country)
     await doorstep.start(
         clock=clock,
-        resources={"reminder": ears, "visit-scheduler": ears},
+        resources=dict.fromkeys(("reminder", "visit-scheduler"), for_every_channel(ears)),
         sole=True,
         log_every=DAY,
         log_scrub_every=DAY,

@@ -9,7 +9,7 @@ from typing import Any
 from doorstep.app.embedded import Embedded
 from doorstep.events.intake import PaymentReceived, PaymentReceivedFact, PaymentReversed, PaymentReversedFact
 from doorstep.infra.clock import SimulatedClock
-from doorstep.messaging.gateway import Message
+from doorstep.messaging.gateways import Message
 
 from doorstep_demo.circumstances import Answered, Told, bounces_after, circumstance, settles_on
 from doorstep_demo.personas import Conversation, NoConversation, Reaction, Receipt, Reply, reaction, visit_report

@@ -24,7 +24,8 @@ from doorstep.intake.rows import parse
 from doorstep.intake.snapshot import collect
 from doorstep.kernel import http
 from doorstep.kernel.runtime import NEVER
-from doorstep.messaging.gateway import FileGateway, Gateway, Message, Receipt
+from doorstep.messaging.file_gateway import FileGateway
+from doorstep.messaging.gateways import Gateway, Message, Receipt
 
 ROUND = timedelta(minutes=30)
 Action = Callable[[], Awaitable[object]]

@@ -10,7 +10,8 @@ import pytest
 from babel.core import get_global
 from babel.numbers import get_currency_precision
 from doorstep.intake.rows import Row, parse
-from doorstep.messaging.gateway import Message
+from doorstep.messaging.channels import Destination
+from doorstep.messaging.gateways import Message
 from doorstep_demo.circumstances import Answered, Told, circumstance
 from doorstep_demo.country import Country
 from doorstep_demo.places import COUNTRIES
@@ -107,7 +108,9 @@ def test_in_eventful_portfolios_a_few_were_behind_for_months() -> None:
 
 async def test_the_memory_gateway_takes_a_message_once() -> None:
     gateway = MemoryGateway()
-    message = Message(idempotency_key="k", channel="sms", to="+1", text="t", language="en", case_id="c")
+    message = Message(
+        idempotency_key="k", channel="sms", to=Destination("phone", "+1"), text="t", language="en", case_id="c"
+    )
     assert await gateway.find("k") is None
     first = await gateway.send(message)
     assert await gateway.send(message) == first == await gateway.find("k")

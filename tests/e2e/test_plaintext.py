@@ -14,7 +14,7 @@ from doorstep.bus.postgres import PostgresBus
 from doorstep.events.registry import INTAKE
 from doorstep.infra import database, telemetry
 from doorstep.kernel import http
-from doorstep.messaging.gateway import Message, Receipt
+from doorstep.messaging.gateways import Message, Receipt
 from doorstep_demo.world import ListeningGateway
 from sqlalchemy import text
 

@@ -26,7 +26,8 @@ from doorstep.app.embedded import installed
 from doorstep.bus.interface import Outgoing
 from doorstep.events.envelope import decode
 from doorstep.infra import database, failpoints
-from doorstep.messaging.gateway import FileGateway, Message
+from doorstep.messaging.file_gateway import FileGateway
+from doorstep.messaging.gateways import Message
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tlog.folder import Folder
 from tlog.paths import KEY
@@ -152,8 +153,9 @@ class Driver:
 
     def _react(self, message: Message) -> None:
         now, path = self.cluster.clock.now(), f"/contacts/{message.idempotency_key}"
-        nth = self._contacts[message.to] = self._contacts.get(message.to, -1) + 1
-        account = next(one for one in (SILENT, PROMISING, DISPUTING) if message.to.endswith(str(one.number)))
+        phone = message.to.value
+        nth = self._contacts[phone] = self._contacts.get(phone, -1) + 1
+        account = next(one for one in (SILENT, PROMISING, DISPUTING) if phone.endswith(str(one.number)))
         status = "no-answer" if message.channel == "voice" else "delivered"
 
         async def receipt() -> None:

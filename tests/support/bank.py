@@ -14,7 +14,8 @@ from doorstep.events.envelope import Envelope, decode
 from doorstep.events.kernel import ArtifactPublished
 from doorstep.events.registry import INTAKE
 from doorstep.events.values import Borrower
-from doorstep.messaging.gateway import FileGateway, Message
+from doorstep.messaging.file_gateway import FileGateway
+from doorstep.messaging.gateways import Message
 
 from tests.support.cluster import Cluster
 from tests.support.story import entries, open_data

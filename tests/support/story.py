@@ -18,6 +18,7 @@ from doorstep.events.envelope import Envelope, decode
 from doorstep.infra.clock import SimulatedClock
 from doorstep.kernel import http
 from doorstep.kernel.runtime import Running
+from doorstep.messaging.gateways import for_every_channel
 from doorstep_demo.portfolio import BANK_ZONE, Portfolio
 from doorstep_demo.run import FILE_ARRIVES, START, Town
 from doorstep_demo.world import ListeningGateway
@@ -106,7 +107,12 @@ async def played(
     opens = datetime.combine(START, FILE_ARRIVES, BANK_ZONE).astimezone(UTC)
     clock, gateway = SimulatedClock(opens), gateway_type(folder / "gateway")
     doorstep = Embedded(folder, Secrets.from_seed(seed))
-    await doorstep.start(clock=clock, gateway=gateway, bus=bus, sole=True)
+    await doorstep.start(
+        clock=clock,
+        resources=dict.fromkeys(("reminder", "visit-scheduler"), for_every_channel(gateway)),
+        bus=bus,
+        sole=True,
+    )
     town = town_type(portfolio, doorstep, gateway, clock)
     try:
         await town.open()

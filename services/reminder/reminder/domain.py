@@ -24,6 +24,7 @@ from doorstep.events.reminder import (
 )
 from doorstep.events.values import Channel, Instant
 from doorstep.kernel.decider import Decider, Refused, Wake
+from doorstep.messaging.channels import CHANNELS
 from doorstep.messaging.windows import is_open, next_opening
 
 from reminder.catalogue import template_for
@@ -177,7 +178,7 @@ def _start(contact: Waiting) -> ContactStarted:
         template_id=template.id,
         template_version=template.version,
         template_hash=template.hash,
-        opened=("name", "address" if contact.channel == "letter" else "phone"),
+        opened=("name", CHANNELS[contact.channel].point),
     )
 
 

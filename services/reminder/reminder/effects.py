@@ -9,9 +9,9 @@ from doorstep.events.values import Borrower
 from doorstep.kernel.decider import StreamId
 from doorstep.kernel.sending_controls import stops
 from doorstep.kernel.service import Call, Effect, Later
-from doorstep.messaging.channels import e164
-from doorstep.messaging.delivery import Unreadable, deliver, opened, together
-from doorstep.messaging.gateway import Gateway, Message, Receipt, Unreachable
+from doorstep.messaging.channels import CHANNELS, NoRecipient
+from doorstep.messaging.delivery import deliver, opened, together
+from doorstep.messaging.gateways import Gateway, Message, Receipt, Unreachable
 from doorstep.messaging.settings import MessagingRuntime
 from doorstep.messaging.templates import plain
 
@@ -46,7 +46,7 @@ class Send:
         """Open, render and send; one answer per call, in order. Raises AnswerLost once all have ended."""
         borrowers = await opened(self._runtime.vault, [call.state.terms.personal for call in calls])
 
-        async def one(call: Call[Started], borrower: Borrower | Unreadable) -> Settle | Later:
+        async def one(call: Call[Started], borrower: Borrower | NoRecipient) -> Settle | Later:
             return await _carry_out(self._runtime, call, borrower)
 
         return await together(one, calls, borrowers)
@@ -56,13 +56,15 @@ def _last_look(state: Started, now: datetime, stopped: frozenset[str]) -> Object
     return objection(state, now) or ("stopped" if stops(stopped, state.channel) else None)
 
 
-async def _carry_out(runtime: MessagingRuntime, call: Call[Started], borrower: Borrower | Unreadable) -> Settle | Later:
-    state, gateway, now = call.state, runtime.resources, runtime.clock.now()
+async def _carry_out(
+    runtime: MessagingRuntime, call: Call[Started], borrower: Borrower | NoRecipient
+) -> Settle | Later:
+    state, gateway, now = call.state, runtime.resources[call.state.channel], runtime.clock.now()
     try:
         message = _message(runtime, call, borrower)
         unwanted = _last_look(state, now, call.stopped) if call.repeated else None
         answer: Receipt | Objection | None = await deliver(gateway, message, repeated=call.repeated, objection=unwanted)
-    except Unreadable as error:
+    except NoRecipient as error:
         return Settle(_unknown(gateway, state) if call.repeated else _failed(gateway, state, str(error)))
     except Unreachable as error:
         return Later(now + wait(state, now), str(error))
@@ -74,14 +76,14 @@ def wait(state: Started, now: datetime) -> timedelta:
     return min(max(now - state.due, SHORTEST_WAIT), LONGEST_WAIT)
 
 
-def _message(runtime: MessagingRuntime, call: Call[Started], borrower: Borrower | Unreadable) -> Message:
-    if isinstance(borrower, Unreadable):
+def _message(runtime: MessagingRuntime, call: Call[Started], borrower: Borrower | NoRecipient) -> Message:
+    if isinstance(borrower, NoRecipient):
         raise borrower
     state = call.state
     return Message(
         idempotency_key=state.permit_id,
         channel=state.channel,
-        to=_address(borrower) if state.channel == "letter" else e164(borrower.phone, state.terms.region),
+        to=CHANNELS[state.channel].destination(borrower, state.terms.region),
         text=text_of(state, borrower, runtime.settings.lender_name, runtime.settings.complaints_phone),
         language=state.terms.language,
         case_id=call.stream.key,
@@ -99,16 +101,10 @@ def text_of(state: Started, borrower: Borrower, lender: str, phone: str) -> str:
     )
 
 
-def _address(borrower: Borrower) -> str:
-    if not borrower.address:
-        raise Unreadable("no address")
-    return borrower.address
-
-
 def _outcome(
     runtime: MessagingRuntime, call: Call[Started], message: Message, answer: Receipt | Objection | None
 ) -> Outcome:
-    state, gateway = call.state, runtime.resources
+    state, gateway = call.state, runtime.resources[call.state.channel]
     match answer:
         case None:
             return _unknown(gateway, state)

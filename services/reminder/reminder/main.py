@@ -2,7 +2,7 @@
 
 from doorstep.events.registry import ESCALATION, REMINDER
 from doorstep.kernel.service import Service
-from doorstep.messaging.settings import MessagingSettings, gateway
+from doorstep.messaging.settings import MessagingSettings, gateways
 
 from reminder.api import api
 from reminder.catalogue import ARTIFACTS
@@ -17,7 +17,7 @@ service = Service(
     topic=REMINDER,
     listens=(ESCALATION,),
     settings=MessagingSettings,
-    resources=gateway,
+    resources=gateways,
     deciders={CATEGORY: CONTACT},
     react=react,
     effects=effects,

@@ -15,9 +15,9 @@ from doorstep.infra.clock import SimulatedClock
 from doorstep.infra.vault import Erased, Tokens
 from doorstep.kernel.decider import StreamId, Wake
 from doorstep.kernel.service import Call, Effect, Later
-from doorstep.messaging.channels import e164
+from doorstep.messaging.channels import Destination, e164
 from doorstep.messaging.delivery import AnswerLost
-from doorstep.messaging.gateway import Message, Receipt, Unreachable
+from doorstep.messaging.gateways import Message, Receipt, Unreachable, for_every_channel
 from reminder.domain import CONTACT, Cancel, Schedule, Settle, Started
 from reminder.effects import Send, effects, wait
 
@@ -79,7 +79,7 @@ class House:
         self.clock = SimulatedClock(now)
         self.engine: Any = None
         self.vault: Any = OpenVault(erased)
-        self.resources = provider
+        self.provider, self.resources = provider, for_every_channel(provider)
         self.telemetry: Any = None
         self.workers: Any = ()
 
@@ -137,7 +137,7 @@ class TestTheFirstTime:
         provider = Provider()
         await House(provider).outcome(call(started()))
         (message,) = provider.taken
-        assert (message.to, message.idempotency_key, message.case_id) == ("+8613800138000", "p1", "case-p1")
+        assert (message.to.value, message.idempotency_key, message.case_id) == ("+8613800138000", "p1", "case-p1")
         assert "王小明" in message.text
         assert "¥1,200.50" in message.text
 
@@ -149,7 +149,7 @@ class TestTheFirstTime:
             channel="sms",
             provider="fake",
             provider_message_id="m-p1",
-            rendered_mac=house.vault.tokens.text("bank", house.resources.taken[0].text),
+            rendered_mac=house.vault.tokens.text("bank", house.provider.taken[0].text),
         )
 
     async def test_a_refusal_is_a_failure(self) -> None:
@@ -163,7 +163,27 @@ class TestTheFirstTime:
     async def test_a_letter_goes_to_the_address(self) -> None:
         provider = Provider()
         await House(provider).outcome(call(started(channel="letter")))
-        assert provider.taken[0].to == WANG.address
+        assert provider.taken[0].to == Destination("address", "上海市某路1号")
+
+    @pytest.mark.parametrize(
+        ("channel", "to"),
+        [
+            ("voice", Destination("phone", "+8613800138000")),
+            ("email", Destination("email", "wang@example.com")),
+            ("push", Destination("push_token", "token")),
+        ],
+    )
+    async def test_each_channel_uses_its_own_contact_point(self, channel: Channel, to: Destination) -> None:
+        provider = Provider()
+        everywhere = msgspec.structs.replace(WANG, email="wang@example.com", push_token="token")
+        await House(provider).outcome(call(started(borrower=everywhere, channel=channel)))
+        assert provider.taken[0].to == to
+
+    @pytest.mark.parametrize(("channel", "reason"), [("email", "no email"), ("push", "no push token")])
+    async def test_nothing_goes_out_where_the_contact_point_is_unknown(self, channel: Channel, reason: str) -> None:
+        provider = Provider()
+        failed = await House(provider).outcome(call(started(channel=channel)))
+        assert (failed.reason, provider.taken) == (reason, [])
 
     async def test_a_letter_without_an_address_fails(self) -> None:
         homeless = Borrower(borrower_id="B2", name="李雷", phone="13800138001")
@@ -188,7 +208,7 @@ class TestABatch:
         outcomes = await house.outcomes(*(call(started(f"p{n}")) for n in range(3)))
         assert [type(one) for one in outcomes] == [ContactSent, ContactFailed, ContactSent]
         assert outcomes[1].reason == "erased"
-        assert [message.idempotency_key for message in house.resources.taken] == ["p0", "p2"]
+        assert [message.idempotency_key for message in house.provider.taken] == ["p0", "p2"]
 
 
 class TestAfterACrash:
@@ -196,24 +216,24 @@ class TestAfterACrash:
         house = House(Provider(dedupes=True))
         await house.outcome(call(started()))
         assert type(await house.outcome(call(started(), repeated=True))) is ContactSent
-        assert len(house.resources.taken) == 1
+        assert len(house.provider.taken) == 1
 
     async def test_a_provider_that_knows_the_message_is_not_called_again(self) -> None:
         house = House(Provider(can_find=True))
         await house.outcome(call(started()))
         assert type(await house.outcome(call(started(), repeated=True))) is ContactSent
-        assert len(house.resources.taken) == 1
+        assert len(house.provider.taken) == 1
 
     async def test_a_provider_that_does_not_know_it_gets_it(self) -> None:
         house = House(Provider(can_find=True))
         assert type(await house.outcome(call(started(), repeated=True))) is ContactSent
-        assert len(house.resources.taken) == 1
+        assert len(house.provider.taken) == 1
 
     async def test_a_provider_that_can_do_neither_leaves_it_unknown(self) -> None:
         house = House(Provider())
         unknown = await house.outcome(call(started(), repeated=True))
         assert unknown == ContactUnknown(permit_id="p1", channel="sms", provider="fake")
-        assert house.resources.taken == []
+        assert house.provider.taken == []
 
     async def test_who_was_erased_meanwhile_may_have_been_reached(self) -> None:
         house = House(Provider(dedupes=True), erased=["case-p1"])
@@ -232,12 +252,12 @@ class TestWithdrawnAfterACrash:
         house = House(Provider(dedupes=True, can_find=True))
         outcome = await house.outcome(call(withdrawn(), repeated=True))
         assert outcome == ContactNotSent(permit_id="p1", channel="sms", reason="cancelled")
-        assert house.resources.taken == []
+        assert house.provider.taken == []
 
     async def test_with_a_provider_that_cannot_be_asked_it_is_unknown(self) -> None:
         house = House(Provider(dedupes=True))
         assert type(await house.outcome(call(withdrawn(), repeated=True))) is ContactUnknown
-        assert house.resources.taken == []
+        assert house.provider.taken == []
 
     async def test_the_same_goes_for_what_has_expired(self) -> None:
         house = House(Provider(can_find=True), now=EVENING)
@@ -251,7 +271,7 @@ class TestStoppedAfterACrash:
         house = House(Provider(can_find=True))
         outcome = await house.outcome(call(started(), repeated=True, stopped=["sms"]))
         assert outcome == ContactNotSent(permit_id="p1", channel="sms", reason="stopped")
-        assert house.resources.taken == []
+        assert house.provider.taken == []
 
     async def test_what_the_provider_knows_was_sent(self) -> None:
         house = House(Provider(can_find=True))
@@ -261,7 +281,7 @@ class TestStoppedAfterACrash:
     async def test_with_a_provider_that_cannot_be_asked_it_is_unknown(self) -> None:
         house = House(Provider(dedupes=True))
         assert type(await house.outcome(call(started(), repeated=True, stopped=["*"]))) is ContactUnknown
-        assert house.resources.taken == []
+        assert house.provider.taken == []
 
     async def test_another_way_goes_on(self) -> None:
         house = House(Provider(can_find=True))

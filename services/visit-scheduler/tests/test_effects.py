@@ -17,7 +17,7 @@ from doorstep.kernel.decider import StreamId
 from doorstep.kernel.service import Call, Effect, Later
 from doorstep.messaging.channels import e164
 from doorstep.messaging.delivery import AnswerLost
-from doorstep.messaging.gateway import Message, Receipt, Unreachable
+from doorstep.messaging.gateways import Message, Receipt, Unreachable, for_every_channel
 from visit_scheduler.domain.commands import MissNotice, RecordNoticed, RecordNoticeFailed, Unplan
 from visit_scheduler.domain.states import Closed, Noticing, Requested, State
 from visit_scheduler.effects import Notifier, Planner, effects
@@ -84,7 +84,9 @@ class OpenVault:
 
 def runtime(phones: Phones, vault: OpenVault | None = None, now: datetime = NOW) -> Any:
     settings = SimpleNamespace(lender_name="示例银行", complaints_phone="400-000-0000")
-    return SimpleNamespace(clock=SimulatedClock(now), settings=settings, resources=phones, vault=vault or OpenVault())
+    return SimpleNamespace(
+        clock=SimulatedClock(now), settings=settings, resources=for_every_channel(phones), vault=vault or OpenVault()
+    )
 
 
 def call(
@@ -152,7 +154,7 @@ class TestNotice:
         (outcome,) = notify(phones)
         (message,) = phones.taken[KEY]
         mac = OpenVault().tokens.text("demo", message.text)
-        assert (message.to, message.channel, message.case_id) == (e164(BORROWER.phone, "CN"), "sms", "case-1")
+        assert (message.to.value, message.channel, message.case_id) == (e164(BORROWER.phone, "CN"), "sms", "case-1")
         assert outcome == RecordNoticed("phones", f"m-{KEY}", mac)
 
     def test_outside_permitted_hours_waits_for_the_next_opening(self) -> None:

@@ -26,7 +26,8 @@ from doorstep.kernel.decider import Routed, StreamId
 from doorstep.kernel.http import build
 from doorstep.kernel.runtime import Running
 from doorstep.messaging.channels import e164
-from doorstep.messaging.gateway import FileGateway
+from doorstep.messaging.file_gateway import FileGateway
+from doorstep.messaging.gateways import for_every_channel
 from doorstep.messaging.settings import MessagingSettings
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
@@ -160,7 +161,7 @@ async def office(new_database: NewDatabase, tmp_path: Path) -> AsyncIterator[Off
         jwt_public_key=ISSUER.public_key,
     )
     clock, phones = SimulatedClock(NOW), FileGateway(tmp_path / "phones")
-    running = Running(service, settings, bus=bus, clock=clock, resources=phones)
+    running = Running(service, settings, bus=bus, clock=clock, resources=for_every_channel(phones))
     await running.prepare()
     office = Office(running, bus, clock, phones)
     await office.register("A-017")
@@ -180,7 +181,7 @@ async def test_a_permit_becomes_a_noticed_visit_and_a_report(office: Office) -> 
     assert (noticed["status"], noticed["starts"]) == ("noticed", "2026-11-24T04:00:00Z")
     assert who(noticed) == ["A-017", "A-032"]
     (message,) = office.phones.delivered()
-    assert message.to == e164(BORROWER.phone, "CN")
+    assert message.to.value == e164(BORROWER.phone, "CN")
     assert "2026年11月24日（星期二）12:00-13:00" in message.text
 
     await office.simulation.advance(SLOT)

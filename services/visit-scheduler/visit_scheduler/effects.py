@@ -10,9 +10,9 @@ from doorstep.events.visits import NoticeStarted, VisitRequested, VisitUnplanned
 from doorstep.kernel.decider import StreamId
 from doorstep.kernel.sending_controls import stops
 from doorstep.kernel.service import Call, Effect, HasClock, HasDatabase, Later
-from doorstep.messaging.channels import e164
-from doorstep.messaging.delivery import Unreadable, deliver, opened, together
-from doorstep.messaging.gateway import Gateway, Message, Receipt, Unreachable
+from doorstep.messaging.channels import CHANNELS, NoRecipient
+from doorstep.messaging.delivery import deliver, opened, together
+from doorstep.messaging.gateways import Gateway, Message, Receipt, Unreachable
 from doorstep.messaging.settings import MessagingRuntime
 
 from visit_scheduler import views
@@ -20,11 +20,10 @@ from visit_scheduler.domain import notices
 from visit_scheduler.domain.appointment import Appointment
 from visit_scheduler.domain.commands import MissNotice, Plan, RecordNoticed, RecordNoticeFailed, Unplan
 from visit_scheduler.domain.hours import next_notice
+from visit_scheduler.domain.notices import CHANNEL
 from visit_scheduler.domain.planning import plan
 from visit_scheduler.domain.states import Noticing, Requested, State, pending
 
-CHANNEL: notices.NoticeChannel = "sms"
-"""How the notice goes out."""
 AGAIN = timedelta(minutes=5)
 """How long to leave a provider alone that could not be reached."""
 WITHDRAWN = Unplan("no longer requested")
@@ -103,10 +102,10 @@ class Notifier:
 
         return await together(one, calls, [visits.get(call.stream) for call in calls])
 
-    async def _settle(self, call: Call[State], visit: Appointment, borrower: Borrower | Unreadable) -> Outcome:
+    async def _settle(self, call: Call[State], visit: Appointment, borrower: Borrower | NoRecipient) -> Outcome:
         runtime = self._runtime
-        gateway, now = runtime.resources, runtime.clock.now()
-        if isinstance(borrower, Unreadable):
+        gateway, now = runtime.resources[CHANNEL], runtime.clock.now()
+        if isinstance(borrower, NoRecipient):
             return _unknown(gateway) if call.repeated else RecordNoticeFailed(gateway.name, str(borrower))
         objection = self.unwanted(call.state, now, call.stopped) or _closed(visit, now)
         message = _message(runtime, call, visit, borrower)
@@ -132,7 +131,7 @@ def _message(runtime: MessagingRuntime, call: Call[State], visit: Appointment, b
     return Message(
         idempotency_key=call.effect.key,
         channel=CHANNEL,
-        to=e164(borrower.phone, visit.terms.region),
+        to=CHANNELS[CHANNEL].destination(borrower, visit.terms.region),
         text=notices.render(notices.template(language, CHANNEL), visit, borrower, lender),
         language=language,
         case_id=call.stream.key,
@@ -142,7 +141,7 @@ def _message(runtime: MessagingRuntime, call: Call[State], visit: Appointment, b
 def _outcome(
     runtime: MessagingRuntime, call: Call[State], message: Message, answer: Receipt | MissNotice | Later | None
 ) -> Outcome:
-    gateway = runtime.resources
+    gateway = runtime.resources[CHANNEL]
     match answer:
         case None:
             return _unknown(gateway)

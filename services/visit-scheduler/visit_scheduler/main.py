@@ -2,7 +2,7 @@
 
 from doorstep.events.registry import ESCALATION, VISITS
 from doorstep.kernel.service import Service
-from doorstep.messaging.settings import MessagingSettings, gateway
+from doorstep.messaging.settings import MessagingSettings, gateways
 
 from visit_scheduler.api import api
 from visit_scheduler.domain.agents import AGENT
@@ -18,7 +18,7 @@ service = Service(
     topic=VISITS,
     listens=(ESCALATION,),
     settings=MessagingSettings,
-    resources=gateway,
+    resources=gateways,
     deciders={"visit": VISIT, "agent": AGENT},
     react=react,
     effects=effects,

@@ -11,6 +11,10 @@ import phonenumbers
 from doorstep.events.values import Borrower, ContactPoint, Way
 
 
+class NoRecipient(Exception):
+    """There is nobody to send to: the borrower was erased, the data were tampered with, or lack the contact point."""
+
+
 class Destination(msgspec.Struct, frozen=True):
     """Where one message goes. `value` is what `point` says: a number such as +8613800138000, an e-mail address, a
     push token, an address as it is written on a letter."""
@@ -26,12 +30,11 @@ class Means:
     point: ContactPoint
     call: bool = False
 
-    def destination(self, borrower: Borrower, region: str | None) -> Destination | None:
-        """Where it reaches `borrower`, whose home is in `region` (ISO 3166-2; None: China); None where the borrower
-        has no such contact point."""
+    def destination(self, borrower: Borrower, region: str | None) -> Destination:
+        """Where it reaches `borrower`, whose home is in `region` (ISO 3166-2; None: China). Raises NoRecipient."""
         value: str | None = getattr(borrower, self.point)
         if not value:
-            return None
+            raise NoRecipient(f"no {self.point.replace('_', ' ')}")
         return Destination(self.point, e164(value, region) if self.point == "phone" else value)
 
 

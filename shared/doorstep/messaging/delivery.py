@@ -6,7 +6,8 @@ from typing import TypeVar
 
 from doorstep.events.values import Borrower, Sealed
 from doorstep.infra.vault import Erased, Tampered, Vault
-from doorstep.messaging.gateway import Gateway, Message, Receipt, Unreachable
+from doorstep.messaging.channels import NoRecipient
+from doorstep.messaging.gateways import Gateway, Message, Receipt, Unreachable
 
 AT_ONCE = 20
 """Calls to one provider at the same time."""
@@ -18,10 +19,6 @@ O = TypeVar("O")  # noqa: E741
 
 class AnswerLost(Exception):
     """The call may have got through; the effect is repeated, and the provider then asked or relied on."""
-
-
-class Unreadable(Exception):
-    """A borrower's data cannot be opened any more: erased, or tampered with."""
 
 
 async def deliver(gateway: Gateway, message: Message, *, repeated: bool, objection: O | None) -> Receipt | O | None:
@@ -47,13 +44,13 @@ async def deliver(gateway: Gateway, message: Message, *, repeated: bool, objecti
     return None
 
 
-async def opened(vault: Vault, sealed: Sequence[Sealed]) -> Sequence[Borrower | Unreadable]:
+async def opened(vault: Vault, sealed: Sequence[Sealed]) -> Sequence[Borrower | NoRecipient]:
     """All at once; one by one only when somebody among them cannot be read."""
     try:
         return await vault.borrowers(sealed)
     except (Erased, Tampered) as error:
         if len(sealed) == 1:
-            return [Unreadable("erased" if isinstance(error, Erased) else "tampered")]
+            return [NoRecipient("erased" if isinstance(error, Erased) else "tampered")]
     return [(await opened(vault, [one]))[0] for one in sealed]
 
 

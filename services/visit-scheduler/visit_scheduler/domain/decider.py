@@ -106,11 +106,11 @@ def _wake(state: State, now: datetime) -> Sequence[VisitEvent]:
     if due is None or now < due:
         return ()
     if isinstance(state, Planned) and state.visit.lead_kept(now):
-        template = notices.template(state.visit.terms.language, "sms")
+        template = notices.template(state.visit.terms.language, notices.CHANNEL)
         return (
             NoticeStarted(
                 visit_id=state.visit.visit_id,
-                channel="sms",
+                channel=notices.CHANNEL,
                 template_id=template.id,
                 template_version=template.version,
                 template_hash=template.hash,
@@ -127,7 +127,7 @@ def _record_notice(state: State, command: RecordNoticed | RecordNoticeFailed, no
         return _notice_failed(state, command)
     noticed = VisitNoticed(
         visit_id=visit_id_of(state),
-        channel="sms",
+        channel=notices.CHANNEL,
         provider=command.provider,
         provider_message_id=command.provider_message_id,
         rendered_mac=command.rendered_mac,

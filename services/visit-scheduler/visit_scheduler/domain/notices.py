@@ -2,17 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 from babel.dates import format_datetime
 from doorstep.events.values import Borrower, Language
+from doorstep.messaging.channels import CHANNELS
 from doorstep.messaging.templates import Template, artifacts, catalogue, plain
 from doorstep.messaging.windows import local
 
 from visit_scheduler.domain.appointment import Appointment
 
 NoticeChannel = Literal["sms", "letter"]
-OPENED = ("name", "phone")
+CHANNEL: Final[NoticeChannel] = "sms"
+"""How the notice goes out."""
+OPENED = ("name", CHANNELS[CHANNEL].point)
 """The personal fields a notice is written from."""
 
 

@@ -8,6 +8,7 @@ from typing import get_args
 
 from doorstep.events.escalation.holds import HoldKind
 from doorstep.events.values import Way
+from doorstep.messaging.channels import CHANNELS
 
 from escalation.domain.rules import schema
 from escalation.domain.rules.counting import CooldownEvaluator, CounterEvaluator, local_days, lookback
@@ -25,7 +26,8 @@ CLASSES_ZH: dict[schema.DayClass, str] = {
     "sunday": "周日",
     "holiday": "节假日",
 }
-MESSAGES = frozenset({"sms", "email", "push", "letter"})
+CALLS = frozenset(way for way, channel in CHANNELS.items() if channel.call)
+MESSAGES = frozenset(CHANNELS) - CALLS
 
 
 @lru_cache(maxsize=1024)
@@ -148,7 +150,7 @@ def _things(rule: schema.CounterRule) -> Detail:
     ways = frozenset(_ways(rule))
     if ways == {"visit"}:
         return "visits", "上门"
-    if ways == {"voice"}:
+    if ways == CALLS:
         return {
             "effective": ("effective calls", "有效通话"),
             "unanswered": ("unanswered calls", "未接通拨打"),

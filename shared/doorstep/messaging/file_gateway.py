@@ -1,0 +1,56 @@
+"""A gateway that writes files: every provider on a developer's machine."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from doorstep.messaging.gateways import Message, Receipt, Unreachable
+from doorstep.messaging.settings import MessagingSettings
+
+
+class FileGateway:
+    """Writes each message to `folder`/<idempotency key>.json; the file's existence dedupes."""
+
+    name = "file"
+    dedupes = True
+    can_find = True
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @classmethod
+    def from_settings(cls, settings: MessagingSettings) -> Self:
+        """The one that is called `file` in the settings."""
+        return cls(settings.gateway_folder)
+
+    async def send(self, message: Message) -> Receipt:
+        """Raises Unreachable when the folder cannot be written."""
+        await asyncio.to_thread(self._write, message)
+        return self._receipt(message.idempotency_key)
+
+    async def find(self, idempotency_key: str) -> Receipt | None:
+        """The receipt, if the file is there."""
+        return self._receipt(idempotency_key) if self._path(idempotency_key).exists() else None
+
+    def delivered(self) -> Sequence[Message]:
+        """Every message so far, in the order of their keys."""
+        return [msgspec.json.decode(p.read_bytes(), type=Message) for p in sorted(self.folder.glob("*.json"))]
+
+    def _write(self, message: Message) -> None:
+        fresh = self.folder / f".{message.idempotency_key}.{os.getpid()}"
+        try:
+            fresh.write_bytes(msgspec.json.encode(message))
+            fresh.replace(self._path(message.idempotency_key))
+        except OSError as error:
+            raise Unreachable(f"cannot write to {self.folder}: {error.strerror}") from error
+
+    def _path(self, idempotency_key: str) -> Path:
+        return self.folder / f"{idempotency_key}.json"
+
+    def _receipt(self, idempotency_key: str) -> Receipt:
+        return Receipt(status="accepted", provider_message_id=f"file-{idempotency_key}")
