@@ -16,18 +16,18 @@ from doorstep.events.reminder import (
     ContactScheduled,
     ContactSent,
     ContactStarted,
+    ContactTerms,
     ContactUnknown,
     ContactWithdrawn,
     ReceiptRecorded,
     ReplyReceived,
-    Terms,
 )
 from doorstep.events.values import Channel, Instant
 from doorstep.kernel.decider import Decider, Refused, Wake
 from doorstep.messaging.channels import CHANNELS
 from doorstep.messaging.windows import is_open, next_opening
 
-from reminder.catalogue import template_for
+from reminder.templates import template_for
 
 CATEGORY = "contact"
 Withdrawal = Literal["cancelled", "suspended"]
@@ -43,7 +43,7 @@ class Schedule:
 
     permit_id: str
     channel: Channel
-    terms: Terms
+    terms: ContactTerms
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, tag="waiting"):
     permit_id: str
     channel: Channel
     due: Instant
-    terms: Terms
+    terms: ContactTerms
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
@@ -90,7 +90,7 @@ class Started(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
     permit_id: str
     channel: Channel
     due: Instant
-    terms: Terms
+    terms: ContactTerms
     template_hash: str
     withdrawn: Withdrawal | None = None
     receipts: tuple[str, ...] = ()

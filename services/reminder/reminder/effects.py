@@ -15,8 +15,8 @@ from doorstep.messaging.gateways import Gateway, Message, Receipt, Unreachable
 from doorstep.messaging.settings import MessagingRuntime
 from doorstep.messaging.templates import plain
 
-from reminder.catalogue import template_for
 from reminder.domain import Objection, Outcome, Settle, Started, State, not_sent, objection
+from reminder.templates import template_for
 
 SEND = "send"
 SHORTEST_WAIT = timedelta(minutes=1)

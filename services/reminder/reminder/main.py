@@ -5,10 +5,10 @@ from doorstep.kernel.service import Service
 from doorstep.messaging.settings import MessagingSettings, gateways
 
 from reminder.api import api
-from reminder.catalogue import ARTIFACTS
 from reminder.domain import CATEGORY, CONTACT
 from reminder.effects import SEND, Send, effects
 from reminder.react import react
+from reminder.templates import ARTIFACTS
 from reminder.views import project
 
 service = Service(

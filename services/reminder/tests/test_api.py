@@ -14,7 +14,7 @@ from doorstep.bus.interface import Outgoing, Partition, Record
 from doorstep.events.envelope import Actor, Envelope, encode
 from doorstep.events.kernel import SendingAllowed, SendingStopped
 from doorstep.events.registry import ESCALATION, Event
-from doorstep.events.reminder import ReplyReceived, Terms
+from doorstep.events.reminder import ContactTerms, ReplyReceived
 from doorstep.events.values import Borrower, Channel, Money, Windows
 from doorstep.infra.access import Access, Issuer
 from doorstep.infra.clock import SimulatedClock
@@ -82,7 +82,7 @@ class House:
     ) -> None:
         borrower = Borrower(borrower_id="B1", name="王小明", phone="13800138000")
         (personal,) = await self.running.vault.seal([(case_id, msgspec.json.encode(borrower))])
-        terms = Terms(
+        terms = ContactTerms(
             purpose="reminder",
             language="zh-CN",
             loan_ids=("L1",),

@@ -12,17 +12,16 @@ from doorstep.events.reminder import (
     ContactScheduled,
     ContactSent,
     ContactStarted,
+    ContactTerms,
     ContactUnknown,
     ContactWithdrawn,
     ReceiptRecorded,
     ReplyReceived,
-    Terms,
 )
 from doorstep.events.values import Money, Sealed, Windows
 from doorstep.kernel.decider import Refused, Wake
 from hypothesis import given as for_all
 from hypothesis import strategies as some
-from reminder.catalogue import template_for
 from reminder.domain import (
     CONTACT,
     Cancel,
@@ -35,6 +34,7 @@ from reminder.domain import (
     Started,
     objection,
 )
+from reminder.templates import template_for
 
 from tests.support.given import given
 
@@ -44,7 +44,7 @@ OPENS = datetime(2026, 3, 3, 0, 0, tzinfo=UTC)
 MORNING = datetime(2026, 3, 3, 2, 0, tzinfo=UTC)
 CLOSES = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
 NEXT_DAY = OPENS + timedelta(days=1)
-TERMS = Terms(
+TERMS = ContactTerms(
     purpose="reminder",
     language="zh-CN",
     loan_ids=("L1",),
@@ -247,8 +247,8 @@ def _attempt(state: Any, command: Command, now: datetime) -> tuple[ContactEvent,
         return ()
 
 
-def _terms(*, valid_until: datetime) -> Terms:
-    return Terms(
+def _terms(*, valid_until: datetime) -> ContactTerms:
+    return ContactTerms(
         purpose=TERMS.purpose,
         language=TERMS.language,
         loan_ids=TERMS.loan_ids,

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from doorstep.events.reminder import ContactFailed, ContactNotSent, ContactSent, ContactUnknown, Terms
+from doorstep.events.reminder import ContactFailed, ContactNotSent, ContactSent, ContactTerms, ContactUnknown
 from doorstep.events.values import Borrower, Channel, Money, Sealed, Windows
 from doorstep.infra.clock import SimulatedClock
 from doorstep.infra.vault import Erased, Tokens
@@ -104,7 +104,7 @@ class House:
 def started(
     permit_id: str = "p1", borrower: Borrower = WANG, channel: Channel = "sms", region: str | None = None
 ) -> Started:
-    terms = Terms(
+    terms = ContactTerms(
         purpose="reminder",
         language="zh-CN",
         loan_ids=("L1",),

@@ -10,7 +10,7 @@ from doorstep.events.envelope import Actor, Envelope
 from doorstep.events.escalation.cases import CaseOpened
 from doorstep.events.escalation.permits import ContactPermitted, PermitCancelled
 from doorstep.events.registry import Event
-from doorstep.events.reminder import Terms
+from doorstep.events.reminder import ContactTerms
 from doorstep.events.values import Decision, Inputs, Money, PackRef, Sealed, Windows
 from doorstep.kernel.decider import Routed, StreamId
 from reminder.domain import Cancel, Schedule
@@ -18,7 +18,7 @@ from reminder.react import react
 
 NOW = datetime(2026, 3, 3, 2, 0, tzinfo=UTC)
 STREAM = StreamId("contact", "p1", "case-1", "bank")
-TERMS = Terms(
+TERMS = ContactTerms(
     purpose="firm-reminder",
     language="en",
     loan_ids=("L1", "L2"),

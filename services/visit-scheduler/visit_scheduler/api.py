@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from visit_scheduler import views
 from visit_scheduler.domain import instructions
 from visit_scheduler.domain.agents import Register
-from visit_scheduler.domain.commands import Attitude, Cause, Complete, Fail, Obstacle, Report, Start
+from visit_scheduler.domain.commands import Attitude, Cause, Complete, Fail, Obstacle, Start, VisitReport
 
 Repeatable = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
 AgentId = Annotated[str, Field(min_length=1, max_length=100, pattern="^[A-Za-z0-9._-]+$")]
@@ -112,7 +112,7 @@ class ReportBody(BaseModel):
             raise ValueError(f"a {self.outcome} visit needs {', '.join(missing)}")
         return self
 
-    def command(self, notes: Sealed | None) -> Report:
+    def command(self, notes: Sealed | None) -> VisitReport:
         """As the domain hears it."""
         if self.outcome == "failed":
             assert self.reason

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import msgspec
 from doorstep.events.envelope import Envelope
 from doorstep.events.escalation.permits import PermitCancelled, VisitPermitted
 from doorstep.events.registry import Event
@@ -15,7 +16,8 @@ def react(envelope: Envelope, event: Event) -> Iterable[Routed]:
     """The commands `event` asks for."""
     match event:
         case VisitPermitted(permit_id=permit_id):
-            yield Routed(_stream(envelope, permit_id), Request(permit_id, _terms(event)))
+            terms = msgspec.convert(event, VisitTerms, from_attributes=True)
+            yield Routed(_stream(envelope, permit_id), Request(permit_id, terms))
         case PermitCancelled(permit_id=permit_id, kind="visit", reason=reason):
             yield Routed(_stream(envelope, permit_id), Cancel(reason))
         case _:
@@ -24,20 +26,3 @@ def react(envelope: Envelope, event: Event) -> Iterable[Routed]:
 
 def _stream(envelope: Envelope, permit_id: str) -> StreamId:
     return StreamId("visit", permit_id, envelope.partitionkey, envelope.tenant)
-
-
-def _terms(permit: VisitPermitted) -> VisitTerms:
-    return VisitTerms(
-        amount=permit.amount,
-        language=permit.language,
-        windows=permit.windows,
-        valid_until=permit.valid_until,
-        minimum_staff=permit.minimum_staff,
-        notice_hours=permit.notice_hours,
-        personal=permit.personal,
-        region=permit.region,
-        allowed=permit.allowed,
-        notice_allowed=permit.notice_allowed,
-        duties=permit.duties,
-        agency=permit.agency,
-    )

@@ -19,7 +19,7 @@ from doorstep.infra import database
 from doorstep.infra.access import Access, Issuer, Role, private_key
 from doorstep.infra.clock import Clock
 from doorstep.infra.vault import Tokens, Vault
-from doorstep.intake.publisher import Desk
+from doorstep.intake.publisher import IntakePublisher
 from doorstep.kernel.decider import Unknown
 from doorstep.kernel.runtime import Running
 from doorstep.kernel.service import R, Service, T
@@ -95,10 +95,10 @@ class Embedded:
         self._postgres = database.EmbeddedPostgres(folder / "postgres", durable=durable)
         self._engines: list[AsyncEngine] = []
         self.services: list[Running] = []
-        self._desk: Desk | None = None
+        self._desk: IntakePublisher | None = None
 
     async def open(self, *, clock: Clock, bus: Bus | None = None, sole: bool = False) -> None:
-        """Make the databases, the bus and the intake desk. `bus` replaces the embedded one. `sole`: no other
+        """Make the databases, the bus and the intake publisher. `bus` replaces the embedded one. `sole`: no other
         process will publish."""
         services = [_database(service.name) for service in installed()]
         await self._postgres.create("doorstep_vault", "doorstep_bus", "doorstep_intake", *services)
@@ -112,7 +112,7 @@ class Embedded:
             await database.migrate(engine, database.BUS)
             bus = PostgresBus(engine, vault=vault, sole=sole)
         self.bus = bus
-        self._desk = Desk(self._engine("doorstep_intake"), bus, vault, secret, clock)
+        self._desk = IntakePublisher(self._engine("doorstep_intake"), bus, vault, secret, clock)
         await self._desk.open()
 
     async def start(
@@ -167,8 +167,8 @@ class Embedded:
         raise Unknown(f"no service {name}; there are {', '.join(one.service.name for one in self.services)}")
 
     @property
-    def desk(self) -> Desk:
-        """The intake desk, once open."""
+    def desk(self) -> IntakePublisher:
+        """The intake publisher, once open."""
         assert self._desk is not None, "open first"
         return self._desk
 

@@ -12,7 +12,7 @@ from doorstep.app.embedded import Embedded, Secrets, installed_as
 from doorstep.infra import database
 from doorstep.infra.clock import SystemClock
 from doorstep.infra.settings import Settings
-from doorstep.intake.publisher import Desk
+from doorstep.intake.publisher import IntakePublisher
 from doorstep.kernel.runtime import Running
 from doorstep.kernel.service import T
 
@@ -63,8 +63,8 @@ async def reading(name: str, folder: Path = FOLDER) -> AsyncIterator[AsyncEngine
 
 
 @asynccontextmanager
-async def desk(folder: Path = FOLDER) -> AsyncIterator[Desk]:
-    """The intake desk. With DOORSTEP_KAFKA set, DOORSTEP_DATABASE_URL is the importer's own database."""
+async def desk(folder: Path = FOLDER) -> AsyncIterator[IntakePublisher]:
+    """The intake publisher. With DOORSTEP_KAFKA set, DOORSTEP_DATABASE_URL is the importer's own database."""
     if not os.environ.get("DOORSTEP_KAFKA"):
         doorstep = _embedded(folder)
         await doorstep.open(clock=SystemClock())
@@ -74,7 +74,7 @@ async def desk(folder: Path = FOLDER) -> AsyncIterator[Desk]:
             await doorstep.close()
         return
     settings = Settings.read()
-    async with Desk.from_settings(settings, SystemClock()) as opened:
+    async with IntakePublisher.from_settings(settings, SystemClock()) as opened:
         yield opened
 
 

@@ -11,7 +11,7 @@ from doorstep.events.registry import REMINDER, Event, event
 from doorstep.events.values import Channel, Instant, Language, Money, Sealed, Windows
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ContactTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What its executor needs of a permit: what to say, to whom, and when."""
 
     purpose: Purpose
@@ -32,7 +32,7 @@ class ContactScheduled(Event, frozen=True):
     permit_id: str
     channel: Channel
     due: Instant
-    terms: Terms | None = None
+    terms: ContactTerms | None = None
 
 
 @event("doorstep.contact.started", topic=REMINDER)

@@ -13,18 +13,18 @@ from doorstep.intake.mapping import COLUMNS, REQUIRED, ColumnMapping
 from doorstep.intake.rows import BadRow, Row, RowError, parse
 
 
-class Unreadable(Exception):
+class UnreadableFile(Exception):
     """The file as a whole cannot be read; the message says why and what to do."""
 
 
 def read(path: Path, mapping: ColumnMapping) -> Iterator[Row | BadRow]:
-    """Every row of `path` with the line it begins on, checked. Raises Unreadable."""
+    """Every row of `path` with the line it begins on, checked. Raises UnreadableFile."""
     with _opened(path, mapping.encoding) as file:
         yield from read_lines(file, mapping)
 
 
 def read_lines(file: IO[str], mapping: ColumnMapping) -> Iterator[Row | BadRow]:
-    """As `read`, from open text. Raises Unreadable."""
+    """As `read`, from open text. Raises UnreadableFile."""
     reader = csv.reader(file, delimiter=mapping.delimiter, strict=True)
     try:
         header = _header(next(reader, None), mapping)
@@ -34,7 +34,7 @@ def read_lines(file: IO[str], mapping: ColumnMapping) -> Iterator[Row | BadRow]:
                 yield _row(line, header, cells, mapping)
             line = reader.line_num + 1
     except csv.Error as error:
-        raise Unreadable(f"line {reader.line_num}: the file stops being CSV here: {error}") from None
+        raise UnreadableFile(f"line {reader.line_num}: the file stops being CSV here: {error}") from None
 
 
 @contextmanager
@@ -49,25 +49,25 @@ def _opened(path: Path, encoding: str) -> Iterator[IO[str]]:
             with io.TextIOWrapper(content, encoding, errors="surrogateescape", newline="") as file:
                 yield file
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise Unreadable(f"{path.name} is a damaged gzip file: {error}") from None
+        raise UnreadableFile(f"{path.name} is a damaged gzip file: {error}") from None
     except UnicodeError:
-        raise Unreadable(f"{path.name} is not {encoding}; set `encoding` in the mapping") from None
+        raise UnreadableFile(f"{path.name} is not {encoding}; set `encoding` in the mapping") from None
     except OSError as error:
-        raise Unreadable(f"cannot read {path}: {error.strerror or error}") from None
+        raise UnreadableFile(f"cannot read {path}: {error.strerror or error}") from None
 
 
 def _header(cells: Sequence[str] | None, mapping: ColumnMapping) -> "_Header":
     if cells is None:
-        raise Unreadable("the file is empty: not even a header line")
+        raise UnreadableFile("the file is empty: not even a header line")
     names = [cell.strip() for cell in cells]
     if any("\ud800" <= character <= "\udfff" for character in "".join(names)):
-        raise Unreadable("line 1: another encoding; set `encoding` in the mapping, for example gb18030")
+        raise UnreadableFile("line 1: another encoding; set `encoding` in the mapping, for example gb18030")
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
-        raise Unreadable(f"line 1: these columns appear twice: {', '.join(twice)}")
+        raise UnreadableFile(f"line 1: these columns appear twice: {', '.join(twice)}")
     missing = [mapping.name(column) for column in _wanted(mapping) if mapping.name(column) not in names]
     if missing:
-        raise Unreadable(f"line 1: missing column {', '.join(missing)}; the file has {', '.join(names)}")
+        raise UnreadableFile(f"line 1: missing column {', '.join(missing)}; the file has {', '.join(names)}")
     return _Header(len(names), {c: names.index(mapping.name(c)) for c in COLUMNS if mapping.name(c) in names})
 
 

@@ -25,7 +25,7 @@ from doorstep.events.intake import (
 from doorstep.events.values import Sealed
 from doorstep.infra.clock import Clock
 from doorstep.infra.vault import Erased, Vault
-from doorstep.intake.csv_file import Unreadable, read
+from doorstep.intake.csv_file import UnreadableFile, read
 from doorstep.intake.ledger import Ledger, Word
 from doorstep.intake.mapping import ColumnMapping
 from doorstep.intake.rows import BadRow, Row, RowError
@@ -103,7 +103,7 @@ class Importer:
         where the file has rows, they must agree. Raises FileRefused, NotConfirmed."""
         try:
             content = collect(_counted(read(path, mapping or ColumnMapping()), progress))
-        except Unreadable as error:
+        except UnreadableFile as error:
             raise FileRefused(str(error)) from None
         if content.errors and not skip_bad_rows:
             raise FileRefused(_listed(content), content.errors)

@@ -1,6 +1,6 @@
-"""The intake desk: the importer with its database, and the relay that publishes what it wrote.
+"""The intake publisher: the importer with its database, and the relay that publishes what it wrote.
 
-Facts of a file stand in the outbox in one transaction with the ledger; a desk that died after it publishes
+Facts of a file stand in the outbox in one transaction with the ledger; one that died after it publishes
 them the next time it opens."""
 
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ from doorstep.intake.snapshot import Fingerprints
 from doorstep.kernel.relay import Relay
 
 
-class Desk:
+class IntakePublisher:
     """`engine` is on the importer's own database."""
 
     def __init__(self, engine: AsyncEngine, bus: Bus, vault: Vault, secret: bytes, clock: Clock) -> None:
@@ -31,20 +31,20 @@ class Desk:
 
     @classmethod
     @asynccontextmanager
-    async def from_settings(cls, settings: Settings, clock: Clock) -> AsyncIterator["Desk"]:
-        """A desk that publishes on Kafka. Raises ConnectionError and PostgreSQL's errors."""
+    async def from_settings(cls, settings: Settings, clock: Clock) -> AsyncIterator["IntakePublisher"]:
+        """One that publishes on Kafka. Raises ConnectionError and PostgreSQL's errors."""
         secret = settings.tenant_secret.get_secret_value().encode()
         engine, keys = database.engine(settings.database_url), database.engine(settings.vault_url)
         vault = Vault(keys, settings.vault_key.get_secret_value().encode(), Tokens(secret), clock)
         bus = KafkaBus.from_settings(settings)
-        desk = cls(engine, bus, vault, secret, clock)
+        publisher = cls(engine, bus, vault, secret, clock)
         try:
             await database.migrate(keys, database.VAULT)
             await bus.ensure_topics((registry.INTAKE,))
-            await desk.open()
-            yield desk
+            await publisher.open()
+            yield publisher
         finally:
-            await desk.close()
+            await publisher.close()
             await bus.close()
             await engine.dispose()
             await keys.dispose()

@@ -42,7 +42,7 @@ def parse(template_id: str, content: bytes) -> Template:
     return Template(template_id, int(version), whole, hashlib.sha256(content).hexdigest(), compiled)
 
 
-def catalogue(package: str, ids: Iterable[str]) -> Mapping[str, Template]:
+def load(package: str, ids: Iterable[str]) -> Mapping[str, Template]:
     """The templates `<package>/templates/<id>.txt`. Raises FileNotFoundError, ValueError: a service with a
     text missing does not start."""
     folder = files(package).joinpath("templates")

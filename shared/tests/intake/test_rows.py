@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from doorstep.events.intake import LoanOverdueFact, decode_fact, encode_fact
-from doorstep.intake.csv_file import Unreadable, read, read_lines
+from doorstep.intake.csv_file import UnreadableFile, read, read_lines
 from doorstep.intake.mapping import COLUMNS, ColumnMapping, WrongMapping, load, mapping
 from doorstep.intake.rows import BadRow, Row, RowError, parse
 from hypothesis import given
@@ -89,7 +89,7 @@ def _instant(text: str) -> datetime:
 
 def test_a_missing_column_is_told_with_the_columns_there_are(bank: Bank) -> None:
     path = bank.file(columns=[c for c in COLUMNS if c not in ("phone", "loan_id")])
-    with pytest.raises(Unreadable, match="missing column loan_id, phone; the file has tenant, borrower_id"):
+    with pytest.raises(UnreadableFile, match="missing column loan_id, phone; the file has tenant, borrower_id"):
         list(read(path, ColumnMapping()))
 
 
@@ -107,7 +107,7 @@ def test_a_row_of_another_width_is_bad() -> None:
 
 
 def test_a_quote_that_never_ends_spoils_the_file() -> None:
-    with pytest.raises(Unreadable, match="stops being CSV"):
+    with pytest.raises(UnreadableFile, match="stops being CSV"):
         list(read_lines(io.StringIO('loan_id,address\nL1,"no end\n'), _anything()))
 
 
@@ -124,15 +124,15 @@ def test_a_byte_of_another_encoding_spoils_its_row_only(tmp_path: Path) -> None:
 def test_a_damaged_gzip_file_is_told(tmp_path: Path) -> None:
     path = tmp_path / "eod.csv.gz"
     path.write_bytes(gzip.compress(b"loan_id,address\n" + b"L1,x\n" * 999)[:40])
-    with pytest.raises(Unreadable, match="damaged gzip"):
+    with pytest.raises(UnreadableFile, match="damaged gzip"):
         list(read(path, _anything()))
 
 
 def test_an_empty_or_absent_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "eod.csv").touch()
-    with pytest.raises(Unreadable, match="not even a header"):
+    with pytest.raises(UnreadableFile, match="not even a header"):
         list(read(tmp_path / "eod.csv", ColumnMapping()))
-    with pytest.raises(Unreadable, match="No such file"):
+    with pytest.raises(UnreadableFile, match="No such file"):
         list(read(tmp_path / "none.csv", ColumnMapping()))
 
 

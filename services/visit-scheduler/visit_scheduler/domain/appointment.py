@@ -10,7 +10,7 @@ from doorstep.kernel.decider import Refused
 from doorstep.messaging.windows import local
 
 from visit_scheduler.domain import hours
-from visit_scheduler.domain.commands import Complete, Report, Start
+from visit_scheduler.domain.commands import Complete, Start, VisitReport
 
 LATEST = timedelta(hours=2)
 """After the slot's end nobody comes later than this; before its start nobody comes at all."""
@@ -47,7 +47,7 @@ def check_start(visit: Appointment, command: Start, now: datetime) -> None:
     _refuse(_against_start(visit, command, now))
 
 
-def check_report(visit: Appointment, started_at: datetime, command: Report, now: datetime) -> None:
+def check_report(visit: Appointment, started_at: datetime, command: VisitReport, now: datetime) -> None:
     """Raises Refused with everything that is wrong with the report."""
     _refuse(_against_report(visit, started_at, command, now))
 
@@ -84,7 +84,7 @@ def _against_agent(visit: Appointment, agent_id: str) -> Iterator[str]:
         yield f"agent {agent_id} is not planned for this visit; {' and '.join(visit.agent_ids)} are"
 
 
-def _against_report(visit: Appointment, started_at: datetime, command: Report, now: datetime) -> Iterator[str]:
+def _against_report(visit: Appointment, started_at: datetime, command: VisitReport, now: datetime) -> Iterator[str]:
     yield from _against_agent(visit, command.agent_id)
     if not started_at <= command.at <= now + AHEAD:
         yield "the report's time must lie between the start of the visit and now: check the device's clock"

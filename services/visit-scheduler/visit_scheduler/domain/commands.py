@@ -108,7 +108,7 @@ class Fail:
     notes: Sealed | None = None
 
 
-Report = Complete | Fail
+VisitReport = Complete | Fail
 Command = (
     Request | Plan | Unplan | Cancel | Wake | RecordNoticed | RecordNoticeFailed | MissNotice | Start | Complete | Fail
 )

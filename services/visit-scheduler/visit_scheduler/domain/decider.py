@@ -34,10 +34,10 @@ from visit_scheduler.domain.commands import (
     Plan,
     RecordNoticed,
     RecordNoticeFailed,
-    Report,
     Request,
     Start,
     Unplan,
+    VisitReport,
     Withdrawal,
 )
 from visit_scheduler.domain.states import (
@@ -164,7 +164,7 @@ def _start(state: State, command: Start, now: datetime) -> Sequence[VisitEvent]:
             assert_never(state)
 
 
-def _report(state: State, command: Report, now: datetime) -> Sequence[VisitEvent]:
+def _report(state: State, command: VisitReport, now: datetime) -> Sequence[VisitEvent]:
     match state:
         case Started(visit=visit, at=started_at):
             check_report(visit, started_at, command, now)
@@ -175,7 +175,7 @@ def _report(state: State, command: Report, now: datetime) -> Sequence[VisitEvent
             raise Refused("this visit was not started: start it at the door, with both collectors, then report")
 
 
-def _reported(visit_id: str, command: Report) -> VisitCompleted | VisitFailed:
+def _reported(visit_id: str, command: VisitReport) -> VisitCompleted | VisitFailed:
     fields = {"visit_id": visit_id, **vars(command)}
     return VisitCompleted(**fields) if isinstance(command, Complete) else VisitFailed(**fields)
 

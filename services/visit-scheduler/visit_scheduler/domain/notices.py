@@ -7,7 +7,7 @@ from typing import Final, Literal, get_args
 from babel.dates import format_datetime
 from doorstep.events.values import Borrower, Language
 from doorstep.messaging.channels import CHANNELS
-from doorstep.messaging.templates import Template, artifacts, catalogue, plain
+from doorstep.messaging.templates import Template, artifacts, load, plain
 from doorstep.messaging.windows import local
 
 from visit_scheduler.domain.appointment import Appointment
@@ -65,7 +65,7 @@ def _listed(language: Language, items: Sequence[str]) -> str:
     return "、".join(items) if language == "zh-CN" else ", ".join(items[:-1]) + " and " + items[-1]
 
 
-_TEMPLATES = catalogue(
+_TEMPLATES = load(
     "visit_scheduler",
     (f"{language}/{channel}/visit-notice" for language in get_args(Language) for channel in get_args(NoticeChannel)),
 )

@@ -6,23 +6,23 @@ from importlib.resources import files
 import jinja2
 import pytest
 from doorstep.messaging.templates import Template, parse
-from reminder.catalogue import ARTIFACTS, CATALOGUE, template_for
+from reminder.templates import ARTIFACTS, TEMPLATES, template_for
 
 VARIABLES = {"name": "王 小明", "amount": "¥12,345.67", "lender": "示例银行 Example Bank", "phone": "400-000-0000"}
 THREATS = (
     *("起诉", "法院", "征信", "黑名单", "报警", "律师", "坐牢", "家人", "单位", "后果", "否则"),
     *("court", "lawyer", "legal action", "police", "credit record", "employer", "family", "consequence", "otherwise"),
 )
-all_of_them = pytest.mark.parametrize("template", CATALOGUE.values(), ids=CATALOGUE.keys())
+all_of_them = pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES.keys())
 electronic = pytest.mark.parametrize(
     "template",
-    [one for name, one in CATALOGUE.items() if name.split("/")[1] in ("sms", "email", "push")],
+    [one for name, one in TEMPLATES.items() if name.split("/")[1] in ("sms", "email", "push")],
     ids=lambda one: one.id,
 )
 
 
 def test_there_is_one_for_each_language_channel_and_purpose() -> None:
-    assert len(CATALOGUE) == 2 * 5 * 6
+    assert len(TEMPLATES) == 2 * 5 * 6
 
 
 @all_of_them
@@ -56,12 +56,12 @@ def test_it_says_how_to_opt_out(template: Template) -> None:
     assert any(word in text for word in ("拒收", "不希望再收到", "opt out", "unsubscribe", "stop these notices"))
 
 
-@pytest.mark.parametrize("template", [one for one in CATALOGUE.values() if "/sms/" in one.id], ids=lambda one: one.id)
+@pytest.mark.parametrize("template", [one for one in TEMPLATES.values() if "/sms/" in one.id], ids=lambda one: one.id)
 def test_a_text_message_is_short(template: Template) -> None:
     assert len(template.render(**VARIABLES)) < 500
 
 
-@pytest.mark.parametrize("template", [one for one in CATALOGUE.values() if "/voice/" in one.id], ids=lambda one: one.id)
+@pytest.mark.parametrize("template", [one for one in TEMPLATES.values() if "/voice/" in one.id], ids=lambda one: one.id)
 def test_a_caller_first_makes_sure_who_answers(template: Template) -> None:
     text = template.render(**VARIABLES)
     script = text[text.index("“您好") if "“您好" in text else text.index('"Hello') :]
@@ -81,13 +81,13 @@ def test_its_hash_is_that_of_the_file(template: Template) -> None:
 
 
 def test_what_is_put_on_record_hashes_to_what_messages_cite() -> None:
-    cited = {(one.id, str(one.version), one.hash) for one in CATALOGUE.values()}
+    cited = {(one.id, str(one.version), one.hash) for one in TEMPLATES.values()}
     assert {(one.name, one.version, hashlib.sha256(one.content.encode()).hexdigest()) for one in ARTIFACTS} == cited
-    assert {(one.kind, one.hash) for one in ARTIFACTS} == {("template", one.hash) for one in CATALOGUE.values()}
+    assert {(one.kind, one.hash) for one in ARTIFACTS} == {("template", one.hash) for one in TEMPLATES.values()}
 
 
 def of(purpose: str) -> pytest.MarkDecorator:
-    texts = [one for one in CATALOGUE.values() if one.id.endswith(f"/{purpose}")]
+    texts = [one for one in TEMPLATES.values() if one.id.endswith(f"/{purpose}")]
     return pytest.mark.parametrize("template", texts, ids=lambda one: one.id)
 
 

@@ -1,12 +1,12 @@
-"""The catalogue of what may be said: one text per language, channel and purpose."""
+"""What may be said: one text per language, channel and purpose."""
 
 from typing import get_args
 
 from doorstep.events.escalation.permits import Purpose
 from doorstep.events.values import Channel, Language
-from doorstep.messaging.templates import Template, artifacts, catalogue
+from doorstep.messaging.templates import Template, artifacts, load
 
-CATALOGUE = catalogue(
+TEMPLATES = load(
     "reminder",
     (
         f"{language}/{channel}/{purpose}"
@@ -15,10 +15,10 @@ CATALOGUE = catalogue(
         for purpose in get_args(Purpose)
     ),
 )
-ARTIFACTS = artifacts(CATALOGUE.values())
+ARTIFACTS = artifacts(TEMPLATES.values())
 
 
 def template_for(channel: Channel, purpose: Purpose, language: Language) -> Template:
     """The text for this contact. There is one for every combination: the import of this module fails
     otherwise."""
-    return CATALOGUE[f"{language}/{channel}/{purpose}"]
+    return TEMPLATES[f"{language}/{channel}/{purpose}"]
