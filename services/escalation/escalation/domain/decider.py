@@ -37,7 +37,7 @@ def decide(case: Case, informed: InContext, now: datetime) -> Sequence[Event]:  
         owed, grace = case.lifecycle.assessed, policy.terms.promise_grace_days
         return promises.decide(case.promises, command, case.loans, owed, zone, grace, now)
     if isinstance(command, holds.Command):
-        if isinstance(command, holds.RenewHold | holds.LiftHold):
+        if isinstance(command, (holds.RenewHold, holds.LiftHold)):
             disputes.refuse_while_open(case.disputes, command.hold_id)
         return holds.decide(case.holds, command, ledger, partial(rules.hold_terms, packs), now)
     if isinstance(command, disputes.Command):

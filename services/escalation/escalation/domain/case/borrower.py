@@ -28,10 +28,10 @@ class BorrowerProfile(msgspec.Struct, frozen=True, kw_only=True):
 
 def evolve(borrower: BorrowerProfile, fact: Fact) -> BorrowerProfile:
     """The borrower after `fact`: late for its loan, it may still be the latest that tells of them."""
-    if not isinstance(fact, LoanOverdueRecorded) or order(fact) < borrower.known_as_of:
+    if not isinstance(fact, LoanOverdueRecorded) or (known_as_of := order(fact)) < borrower.known_as_of:
         return borrower
     return BorrowerProfile(
-        known_as_of=order(fact),
+        known_as_of=known_as_of,
         personal=fact.personal,
         language=fact.language,
         region=fact.region,

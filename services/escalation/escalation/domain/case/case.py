@@ -8,10 +8,8 @@ from doorstep.events.escalation.cases import CaseAssessed, CaseCured, CaseOpened
 from doorstep.events.escalation.holds import HoldPlaced
 from doorstep.events.escalation.permits import (
     ContactDenied,
-    ContactPermitted,
     PermitCancelled,
     VisitDenied,
-    VisitPermitted,
 )
 from doorstep.kernel.decider import Wake
 from msgspec.structs import replace
@@ -45,6 +43,7 @@ Command = (
     loans.RecordFact | contacts.Command | promises.RecordPromise | holds.Command | disputes.Command
     | preferences.Command | overrides.Command | Wake
 )  # fmt: skip
+_Assessed = CaseAssessed | ContactDenied | VisitDenied | CaseOpened
 Part = Loans | BorrowerProfile | Contacts | Promises | Holds | Disputes | Preferences | Overrides
 
 
@@ -68,13 +67,13 @@ def evolve(case: Case, event: Event) -> Case:  # noqa: PLR0911
     if isinstance(event, loans.Fact):
         known = borrower.evolve(case.borrower, event)
         return _with(case, event, loans=loans.evolve(case.loans, event), borrower=known)
-    if isinstance(event, CaseAssessed | ContactDenied | VisitDenied | CaseOpened):
+    if isinstance(event, _Assessed):
         return replace(
             case,
             lifecycle=lifecycle.evolve(case.lifecycle, event),
             contacts=contacts.evolve(case.contacts, event, case.lifecycle.episode),
         )
-    if isinstance(event, ContactPermitted | VisitPermitted):
+    if isinstance(event, contacts.Permitted):
         return replace(
             case,
             lifecycle=lifecycle.evolve(case.lifecycle, event),
