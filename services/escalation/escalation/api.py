@@ -2,7 +2,7 @@
 
 import hashlib
 from datetime import time
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import msgspec
 from doorstep.events.escalation.disputes import Contested, DisputeAttached, DisputeOutcome
@@ -232,7 +232,7 @@ def _case_routes(router: APIRouter, desk: _Desk) -> None:
         return {"case_id": case_id, "dpd": found.loans.dpd(), "unanswered": found.contacts.unanswered(), **shown}
 
     @router.get("/decisions/{decision_id}")
-    async def decision(decision_id: str, _: Viewer, lang: Language = "zh-CN") -> dict[str, Any]:
+    async def decision(decision_id: str, _: Viewer, lang: Language = "zh-CN") -> dict[str, object]:
         async with desk.runtime.engine.connect() as connection:
             envelope = await views.decision(connection, decision_id)
         if envelope is None:
@@ -272,7 +272,7 @@ def _hold_routes(router: APIRouter, desk: _Desk) -> None:
         return await desk.tell(tenant_id, case_id, holds.LiftHold(hold_id, body.reason), who)
 
     @router.get("/reviews")
-    async def reviews(_: Viewer) -> list[dict[str, Any]]:
+    async def reviews(_: Viewer) -> list[dict[str, object]]:
         async with desk.runtime.engine.connect() as connection:
             return [row._asdict() for row in await views.reviews(connection)]
 
@@ -386,7 +386,7 @@ def _override_routes(router: APIRouter, desk: _Desk) -> None:
 
 def _tenant_routes(router: APIRouter, desk: _Desk) -> None:
     @router.get("/tenants/{tenant_id}")
-    async def shown(tenant_id: Tenant, _: Viewer) -> dict[str, Any]:
+    async def shown(tenant_id: Tenant, _: Viewer) -> dict[str, object]:
         state = await desk.runtime.state(tenant.DECIDER, tenant.tenant_stream(tenant_id))
         return {"tenant": tenant_id, **msgspec.to_builtins(state), "policy": describe(desk.policies, tenant_id)}
 

@@ -1,7 +1,8 @@
 """What escalation hears, as commands to the case."""
 
 from collections.abc import Iterable
-from typing import Any
+from datetime import date
+from decimal import Decimal
 
 from doorstep.events import kernel, reminder, visits
 from doorstep.events.envelope import Envelope
@@ -9,6 +10,7 @@ from doorstep.events.escalation.holds import HoldKind
 from doorstep.events.registry import Event
 from doorstep.kernel.decider import Routed, StreamId
 
+from escalation.domain.case.case import Command
 from escalation.domain.case.contacts import RecordContactOutcome, RecordVisitOutcome
 from escalation.domain.case.disputes import OpenDispute
 from escalation.domain.case.holds import PlaceHold, ResumeSending, SuspendSending
@@ -40,14 +42,14 @@ def react(envelope: Envelope, event: Event) -> Iterable[Routed]:
             return [Routed(stream, command, envelope.actor) for command in _commands(envelope, event)]
 
 
-def _parking(envelope: Envelope, event: kernel.MessageParked | kernel.MessageReleased) -> Iterable[Any]:
+def _parking(envelope: Envelope, event: kernel.MessageParked | kernel.MessageReleased) -> Iterable[Command]:
     service = envelope.source.rpartition("/")[2]
     if isinstance(event, kernel.MessageParked):
         return [SuspendSending(service, event.key)]
     return [ResumeSending(service, event.key)]
 
 
-def _commands(envelope: Envelope, event: Event) -> Iterable[Any]:  # noqa: PLR0911, PLR0912
+def _commands(envelope: Envelope, event: Event) -> Iterable[Command]:  # noqa: PLR0911, PLR0912
     match event:
         case reminder.ContactSent(permit_id=permit_id):
             return [RecordContactOutcome(permit_id, "sent", envelope.time)]
@@ -79,7 +81,7 @@ def _commands(envelope: Envelope, event: Event) -> Iterable[Any]:  # noqa: PLR09
             return []
 
 
-def _reply(reply: reminder.ReplyReceived) -> Iterable[Any]:
+def _reply(reply: reminder.ReplyReceived) -> Iterable[Command]:
     answered = RecordContactOutcome(reply.permit_id, "answered", reply.at)
     match reply.kind:
         case "promise":
@@ -95,5 +97,5 @@ def _reply(reply: reminder.ReplyReceived) -> Iterable[Any]:
             return [answered, PlaceHold(reply.reply_id, HOLDS[kind])]
 
 
-def _promise(promise_id: str, due: Any, amount: Any) -> Iterable[Any]:
+def _promise(promise_id: str, due: date | None, amount: Decimal | None) -> Iterable[Command]:
     return [RecordPromise(promise_id, due, amount)] if due is not None else []

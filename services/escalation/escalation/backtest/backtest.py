@@ -29,7 +29,7 @@ from doorstep.messaging.windows import QUARTER
 from escalation.backtest import recorded
 from escalation.backtest.differences import Differences, changes, differences
 from escalation.backtest.recorded import Assessment, RecordedEvent
-from escalation.domain.assessment.decision_context import DecisionContexts
+from escalation.domain.assessment.decision_context import CounterState, DecisionContexts
 from escalation.domain.case.case import Case, Command, evolve
 from escalation.domain.case.contacts import RecordContactOutcome, RecordVisitOutcome
 from escalation.domain.decider import decide, wake_at
@@ -147,7 +147,7 @@ class Replay:
         self.deciding = 0.0
         self._contexts, self._span, self._stopwatch = DecisionContexts(policies), span, stopwatch
         self._bounds: dict[str, tuple[datetime, datetime]] = {}
-        self._counters: dict[str, Any] = {}
+        self._counters: dict[str, CounterState] = {}
         self._heard: list[tuple[datetime, int, str, int, ReplayedCase | None, Any, object]] = []
         self._ahead: list[tuple[datetime, int, datetime, str, int, ReplayedCase, Command | None]] = []
         self._before: Event | None = None

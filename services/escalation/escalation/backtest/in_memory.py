@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import msgspec
 from doorstep.events.envelope import Envelope, encode, event_id
@@ -11,8 +10,8 @@ from doorstep.events.registry import Event
 from doorstep.kernel.decider import SYSTEM, StreamId, Wake
 
 from escalation.backtest.recorded import RecordedEvent
-from escalation.domain.assessment.decision_context import DecisionContexts
-from escalation.domain.case.case import Case, evolve
+from escalation.domain.assessment.decision_context import CounterState, DecisionContexts
+from escalation.domain.case.case import Case, Command, evolve
 from escalation.domain.case.contacts import RecordContactOutcome
 from escalation.domain.decider import decide, wake_at
 from escalation.domain.policy import Policies
@@ -25,12 +24,12 @@ class InMemoryStore:
         self.tenant = tenant
         self.states: dict[str, Case] = {}
         self._contexts = DecisionContexts(policies)
-        self._counters: dict[str, Any] = {}
+        self._counters: dict[str, CounterState] = {}
         self._now = datetime.min.replace(tzinfo=UTC)
         self._streams: dict[StreamId, list[bytes]] = {}
         self._types: dict[StreamId, list[str]] = {}
 
-    def tell(self, case_id: str, command: Any, now: datetime) -> Sequence[Event]:
+    def tell(self, case_id: str, command: Command, now: datetime) -> Sequence[Event]:
         """What a case concludes from a command."""
         stream, state = self._stream("case", case_id), self.states.get(case_id, Case())
         events = decide(state, self._contexts.with_context(stream, state, command, self._counters), now)

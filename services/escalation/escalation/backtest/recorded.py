@@ -4,9 +4,9 @@ A decision's verdicts are most of its bytes. Of a permit none is needed, of a de
 here are the events themselves with the rest left out, and whatever takes an event takes them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 from doorstep.events import envelope
@@ -32,6 +32,7 @@ from doorstep.events.values import Inputs, Override, Verdict, Way
 from escalation.domain.case import contacts, disputes, holds, loans, overrides, preferences, promises
 from escalation.domain.case.case import Command
 from escalation.domain.case.holds import OVER
+from escalation.domain.case.lifecycle import Decided
 from escalation.domain.case.loans import Fact
 
 OURS = "doorstep"
@@ -77,9 +78,6 @@ class Assessment(NamedTuple):
     def course(self) -> tuple[object, ...]:
         """As far as the case's course depends on it."""
         return (self.outcome, self.way, self.next_at)
-
-
-Decided = ContactPermitted | ContactDenied | VisitPermitted | VisitDenied
 
 
 def assessment_of(event: Decided | CaseAssessed, at: datetime) -> Assessment:
@@ -262,6 +260,6 @@ class _NoVisit(VisitDenied, frozen=True, kw_only=True):
 
 _envelope = msgspec.json.Decoder(_Envelope).decode
 _LEAN = (_Overdue, _Cure, _Payment, _Contact, _NoContact, _Visit, _NoVisit)
-_decoders: dict[str, Callable[[Any], Event]] = {
+_decoders: Mapping[str, Callable[[msgspec.Raw], Event]] = {
     one.event_type: msgspec.json.Decoder(one).decode for one in known().values()
 } | {one.event_type: msgspec.json.Decoder(one).decode for one in _LEAN}

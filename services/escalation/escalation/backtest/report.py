@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 from doorstep.app.printing import table
@@ -59,13 +59,14 @@ class BacktestReport(msgspec.Struct, frozen=True, kw_only=True):
         """Events folded, and cases decided on, in a second of each."""
         return self.events / max(self.folding, 1e-9), self.decisions / max(self.deciding, 1e-9)
 
-    def as_json(self, language: Language) -> dict[str, Any]:
+    def as_json(self, language: Language) -> dict[str, object]:
         """Everything, with a sentence for each example."""
         told = [{**msgspec.to_builtins(one), "sentence": difference(one, language)} for one in self.found.examples]
         folded, decided = self.speeds
         speeds = {"events_per_second": round(folded), "decisions_per_second": round(decided)}
-        whole: dict[str, Any] = msgspec.to_builtins(self)
-        return {**whole, **speeds, "found": {**whole["found"], "examples": told}}
+        whole: dict[str, object] = msgspec.to_builtins(self)
+        found: dict[str, object] = msgspec.to_builtins(self.found)
+        return {**whole, **speeds, "found": {**found, "examples": told}}
 
 
 def shown(report: BacktestReport, language: Language) -> Iterator[str]:

@@ -12,7 +12,8 @@ from doorstep.events.registry import decode_event
 from doorstep.events.values import Decision, Inputs, Language, Verdict
 
 from escalation.backtest.differences import DecisionChange
-from escalation.backtest.recorded import OURS, Decided, Refusal
+from escalation.backtest.recorded import OURS, Refusal
+from escalation.domain.case.lifecycle import Decided
 from escalation.domain.explanation import phrases
 from escalation.domain.explanation.phrases import INDEX, clock, days, listed, word
 

@@ -145,8 +145,8 @@ class _PackReader:
             return self._wrong("$", str(error))
         return raw if raw is not None else self._wrong("$", "the file is empty")
 
-    def _content(self, raw: Any) -> PackContent | None:
-        if not self._fields(PackContent, raw, "$", apart="rules"):
+    def _content(self, raw: object) -> PackContent | None:
+        if not self._fields(PackContent, raw, "$", apart="rules") or not isinstance(raw, dict):
             return None
         if isinstance(raw.get("rules"), list):
             self._rules(raw["rules"])
@@ -155,7 +155,7 @@ class _PackReader:
         self._heading(raw)
         return msgspec.convert(raw, PackContent) if not self.found else None
 
-    def _heading(self, raw: dict[str, Any]) -> None:
+    def _heading(self, raw: dict[str, object]) -> None:
         if raw.get("id") != Path(self.file).stem:
             self._wrong("$.id", "the id and the file's name have to be the same")
         known = get_global("territory_zones")
@@ -168,8 +168,8 @@ class _PackReader:
             if country not in holidays.list_supported_countries():
                 self._wrong("$.holidays.country", f"unknown country {country!r}: the library holidays has none such")
 
-    def _rules(self, raws: list[Any]) -> None:
-        seen: set[Any] = set()
+    def _rules(self, raws: list[object]) -> None:
+        seen: set[str | None] = set()
         for index, raw in enumerate(raws):
             path = f"$.rules[{index}]"
             kind = KINDS.get(str(raw.get("kind"))) if isinstance(raw, dict) else None
@@ -185,7 +185,7 @@ class _PackReader:
                 self._wrong(f"{path}.id", f"there is a rule {identity} already")
             seen.add(identity)
 
-    def _fields(self, kind: type[msgspec.Struct], raw: Any, path: str, apart: str | None = None) -> bool:
+    def _fields(self, kind: type[msgspec.Struct], raw: object, path: str, apart: str | None = None) -> bool:
         """Whether every field but `apart` is as `kind` wants it; each one that is not is a problem of its own."""
         if not isinstance(raw, dict):
             self._wrong(path, "expected names with values")
@@ -201,7 +201,7 @@ class _PackReader:
                 self._wrong(f"{path}.{name}", "is missing")
         return len(self.found) == before
 
-    def _value(self, raw: Any, wanted: Any, path: str) -> None:
+    def _value(self, raw: object, wanted: object, path: str) -> None:
         try:
             msgspec.convert(raw, wanted)
         except msgspec.ValidationError as error:
@@ -231,7 +231,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _hint(reason: str, wanted: Any) -> str:
+def _hint(reason: str, wanted: object) -> str:
     if reason.startswith("Invalid enum value"):
         return f"; known: {', '.join(map(str, _choices(wanted)))}"
     if reason.startswith("Invalid RFC3339"):
@@ -239,7 +239,7 @@ def _hint(reason: str, wanted: Any) -> str:
     return "; put it in quotes" if reason.startswith("Expected `str`, got `") else ""
 
 
-def _choices(wanted: Any) -> Iterator[Any]:
+def _choices(wanted: object) -> Iterator[object]:
     """The values that `wanted` may have, wherever in it they are."""
     if get_origin(wanted) is Literal:
         yield from get_args(wanted)
@@ -251,7 +251,7 @@ def _choices(wanted: Any) -> Iterator[Any]:
             yield from _choices(inner)
 
 
-def _listed(raw: Any) -> Sequence[Any]:
+def _listed(raw: object) -> Sequence[object]:
     return raw if isinstance(raw, list) else ()
 
 

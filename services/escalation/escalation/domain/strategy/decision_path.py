@@ -5,12 +5,12 @@ given the graph with one more output in each table, the number of the row that h
 those. The file, its hash and what the graph decides stay as they are.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import zen
 
-from escalation.domain.strategy.graph import Graph, Node, lean, tables
+from escalation.domain.strategy.graph import Graph, JsonObject, Node, lean, tables
 
 ROWS: Final = "doorstep_rows"
 """What an answer calls the rows that held, one entry for each table."""
@@ -33,16 +33,16 @@ class GraphEngine:
         if self._tables:
             self._engine = _engine({PLAIN: plain, TELLING: _telling(plain, self._tables)})
 
-    def answer(self, case: bytes) -> Mapping[str, Any]:
+    def answer(self, case: bytes) -> JsonObject:
         """What the graph says. Raises RuntimeError where it cannot be evaluated."""
-        result: Mapping[str, Any] = self._engine.evaluate(PLAIN, case)["result"]
+        result: JsonObject = self._engine.evaluate(PLAIN, case)["result"]
         return result
 
-    def trace(self, case: bytes) -> dict[str, Any]:
+    def trace(self, case: bytes) -> JsonObject:
         """What the engine tells of every node."""
         return dict(self._engine.evaluate(PLAIN, case, {"trace": True})["trace"])
 
-    def follow(self, case: bytes) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    def follow(self, case: bytes) -> tuple[JsonObject, tuple[str, ...]]:
         """What the graph says, and each node that decided with its rules that held. Raises RuntimeError where it
         cannot be evaluated."""
         if not self._rules:
@@ -55,7 +55,7 @@ class GraphEngine:
         held = [(name, "+".join([rules[int(row)] for row in _rows(row)])) for (name, rules), row in told]
         return result, tuple([f"{name}: {rules}" for name, rules in held if rules])
 
-    def _traced(self, case: bytes) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    def _traced(self, case: bytes) -> tuple[JsonObject, tuple[str, ...]]:
         told = self._engine.evaluate(PLAIN, case, {"trace": True})
         nodes = sorted(told["trace"].values(), key=lambda node: node["order"])
         held = [(node["name"], "+".join(_hits(node["traceData"]))) for node in nodes]
@@ -72,7 +72,7 @@ class GraphEngine:
         return [known[node["id"]] for node in asked if node["id"] in known]
 
 
-def _engine(graphs: dict[str, dict[str, Any]]) -> zen.ZenEngine:
+def _engine(graphs: dict[str, Graph]) -> zen.ZenEngine:
     return zen.ZenEngine({"loader": {"type": "static", "content": graphs}})
 
 
@@ -85,7 +85,7 @@ def _tellable(graph: Graph) -> bool:
     return plain and "outputNode" in kinds and "switchNode" not in kinds
 
 
-def _telling(graph: Graph, asked: Sequence[Node]) -> dict[str, Any]:
+def _telling(graph: Graph, asked: Sequence[Node]) -> Graph:
     """The same decisions, with the rows that held in the tables `asked`, in that order, under ROWS."""
     numbered = {node["id"]: _numbered(node, f"{ROWS}_{nth}") for nth, node in enumerate(asked)}
     rows = ", ".join(_told(node, f"{ROWS}_{nth}") for nth, node in enumerate(asked))
@@ -125,7 +125,7 @@ def _rows(row: Row) -> Sequence[float]:
     return (row,) if isinstance(row, float | int) else row
 
 
-def _hits(data: Any) -> Sequence[str]:
+def _hits(data: object) -> Sequence[str]:
     """The ids of the rules that held in a node, in their order."""
     match data:
         case {"rule": {"_id": str(rule)}}:

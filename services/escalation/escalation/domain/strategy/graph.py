@@ -18,8 +18,10 @@ import zen
 
 from escalation.domain.rules.pack import InvalidPolicy, PolicyProblem
 
-Graph = Mapping[str, Any]
-Node = Mapping[str, Any]
+JsonObject = dict[str, Any]
+"""What the editor writes and the engine says: checked here and by the engine, not by types."""
+Graph = JsonObject
+Node = JsonObject
 
 KINDS = ("inputNode", "outputNode", "decisionTableNode", "expressionNode", "switchNode")
 """What may be in a graph. A function node runs a program, a decision node another file: neither is in the hash."""
@@ -44,7 +46,7 @@ class Cell:
     unary: bool = False
 
 
-def read(file: Path, offered: frozenset[str], choices: Mapping[str, frozenset[str]]) -> dict[str, Any]:
+def read(file: Path, offered: frozenset[str], choices: Mapping[str, frozenset[str]]) -> JsonObject:
     """The graph in `file`, which may use the names in `offered`; an output column named in `choices` may say those
     values. Raises InvalidPolicy with every problem that is found."""
     graph = _parsed(file)
@@ -72,13 +74,13 @@ def tables(graph: Graph) -> Iterator[Node]:
     return (node for node in graph["nodes"] if node["type"] == "decisionTableNode")
 
 
-def lean(graph: Graph) -> dict[str, Any]:
+def lean(graph: Graph) -> JsonObject:
     """The same decisions without what only people read. The engine copies rules into every trace: a third of its
     time."""
     return {"nodes": [_lean(node) for node in graph["nodes"]], "edges": graph["edges"]}
 
 
-def plain(error: BaseException) -> dict[str, Any]:
+def plain(error: BaseException) -> JsonObject:
     """What the engine said, as `source` and perhaps `nodeId`, without the stack of the engine that follows it."""
     said = str(error).partition("\n\nStack backtrace")[0].strip()
     try:
@@ -88,7 +90,7 @@ def plain(error: BaseException) -> dict[str, Any]:
     return told if isinstance(told, dict) else {"source": " ".join(said.split())}
 
 
-def _parsed(file: Path) -> dict[str, Any]:
+def _parsed(file: Path) -> JsonObject:
     try:
         graph = json.loads(file.read_bytes())
     except json.JSONDecodeError as error:
@@ -116,7 +118,7 @@ def _structure(file: str, graph: Graph) -> None:
         raise InvalidPolicy([PolicyProblem(file, "nodes", "the graph is empty")])
 
 
-def _broken(graph: Graph, told: Mapping[str, Any]) -> tuple[str, str]:
+def _broken(graph: Graph, told: JsonObject) -> tuple[str, str]:
     if "type" in told:
         reason = STRUCTURE.get(told["type"], f"the engine refuses it: {told['type']}")
         return f'node "{told["nodeId"]}"' if "nodeId" in told else "", reason
@@ -140,7 +142,7 @@ def _nodes(graph: Graph) -> Iterator[tuple[str, str]]:
         yield from _rows(label(graph, node["id"]), node["content"])
 
 
-def _rows(place: str, content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _rows(place: str, content: JsonObject) -> Iterator[tuple[str, str]]:
     columns = {column["id"] for column in (*content["inputs"], *content["outputs"])}
     ids = Counter(rule.get("_id", "") for rule in content["rules"])
     for index, rule in enumerate(content["rules"]):
@@ -229,7 +231,7 @@ def _seen(graph: Graph, offered: frozenset[str]) -> Callable[[str], frozenset[st
     return seen
 
 
-def _made(content: Mapping[str, Any]) -> frozenset[str]:
+def _made(content: JsonObject) -> frozenset[str]:
     if content.get("outputPath"):
         return frozenset({content["outputPath"].partition(".")[0]})
     made = [one["key"] for one in content.get("expressions", ())]
@@ -255,12 +257,12 @@ def _named(text: str) -> set[str]:
     return set(asked) - set(own) - WORDS
 
 
-def _content(node: Node) -> Mapping[str, Any]:
+def _content(node: Node) -> JsonObject:
     content = node.get("content")
     return content if isinstance(content, dict) else {}
 
 
-def _name(column: Mapping[str, Any]) -> str:
+def _name(column: JsonObject) -> str:
     return str(column.get("field") or column.get("name") or column["id"])
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from importlib.metadata import version
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, get_args
+from typing import Annotated, Final, Literal, Self, get_args
 
 import msgspec
 from doorstep.events.escalation.permits import Purpose
@@ -24,7 +24,7 @@ from doorstep.messaging.channels import CHANNELS
 from escalation.domain.rules.pack import InvalidPolicy, PolicyProblem
 from escalation.domain.strategy import graph as files
 from escalation.domain.strategy.decision_path import GraphEngine
-from escalation.domain.strategy.graph import Graph
+from escalation.domain.strategy.graph import Graph, JsonObject
 from escalation.domain.strategy.validation import JSON, samples
 
 ENGINE: Final = version("zen-engine")
@@ -104,7 +104,7 @@ _READ = {name: name for name in Situation.__struct_fields__}
 _READ |= {"amount": "amount.amount", "currency": "amount.currency"}
 _values = attrgetter(*_READ.values())
 
-DOMAIN: Final[Mapping[str, tuple[Any, ...]]] = {
+DOMAIN: Final[Mapping[str, tuple[object, ...]]] = {
     "dpd": (1, 0, 30, 31, 60, 61, 90, 91, 400),
     "amount": (Decimal("1000.00"), Decimal("0.01"), Decimal(10**9)),
     "currency": ("CNY", "USD", "XXX"),
@@ -236,15 +236,15 @@ def bucket(dpd: int) -> str:
     return "91+"
 
 
-def _case(situation: Situation) -> Mapping[str, Any]:
+def _case(situation: Situation) -> JsonObject:
     return dict(zip(_READ, _values(situation), strict=True))
 
 
-def _encoded(case: Mapping[str, Any]) -> bytes:
+def _encoded(case: JsonObject) -> bytes:
     return JSON.encode({**case, "bucket": bucket(case["dpd"])})
 
 
-def _said(result: Mapping[str, Any], case: Mapping[str, Any]) -> _Said:
+def _said(result: JsonObject, case: JsonObject) -> _Said:
     # The engine's numbers are decimals; where one is whole, it may come as a float all the same.
     whole = {k: int(v) if isinstance(v, float) and v.is_integer() else v for k, v in result.items()}
     try:
@@ -271,7 +271,7 @@ def _step(said: _Said) -> Step | None:
     return Step(said.step, said.way, said.purpose, timedelta(days=said.every_days), said.stage)
 
 
-def _described(case: Mapping[str, Any]) -> str:
+def _described(case: JsonObject) -> str:
     """What is not as usual about `case`; with its days past due in any case."""
     unusual = {name: value for name, value in case.items() if name == "dpd" or value != DOMAIN[name][0]}
     return ", ".join(f"{name} {value}" for name, value in unusual.items())

@@ -17,11 +17,11 @@ CENT = Decimal("0.01")
 JSON = msgspec.json.Encoder(decimal_format="number")
 """Money reaches the engine as the digits it has, and the engine counts in decimals: no amount becomes a float."""
 
-Domain = Mapping[str, Sequence[Any]]
+Domain = Mapping[str, Sequence[object]]
 """Values to try for each name, the most usual first."""
 
 
-def samples(graph: Graph, domain: Domain) -> Iterator[dict[str, Any]]:
+def samples(graph: Graph, domain: Domain) -> Iterator[dict[str, object]]:
     """Cases that lie at every edge the conditions of `graph` draw and meet what each rule asks of a case; the same for
     the same graph."""
     rng = Random(0)
@@ -35,11 +35,11 @@ def samples(graph: Graph, domain: Domain) -> Iterator[dict[str, Any]]:
                 yield {name: _usually(values, rng) for name, values in fitting.items()}
 
 
-def _usually(values: Sequence[Any], rng: Random) -> Any:
+def _usually(values: Sequence[object], rng: Random) -> object:
     return values[0] if rng.random() < 0.6 else rng.choice(values)
 
 
-def _widened(graph: Graph, domain: Domain) -> dict[str, list[Any]]:
+def _widened(graph: Graph, domain: Domain) -> dict[str, list[object]]:
     wide = {name: list(values) for name, values in domain.items()}
     for table in tables(graph):
         for column in table["content"]["inputs"]:
@@ -49,7 +49,7 @@ def _widened(graph: Graph, domain: Domain) -> dict[str, list[Any]]:
     return {name: [value for i, value in enumerate(values) if value not in values[:i]] for name, values in wide.items()}
 
 
-def _edges(cell: str, like: object) -> list[Any]:
+def _edges(cell: str, like: object) -> list[object]:
     """What lies on each side of a limit, and the texts that a condition names; of the kind of `like`."""
     texts = re.findall(r"""["']([^"']*)["']""", cell)
     numbers = [Decimal(number) for number in re.findall(r"(?<![\w.])\d+(?:\.\d+)?", cell)]
@@ -66,9 +66,9 @@ def _edges(cell: str, like: object) -> list[Any]:
             return []
 
 
-def _fitting(content: Mapping[str, Any], rule: Mapping[str, str], wide: Domain) -> dict[str, Sequence[Any]]:
+def _fitting(content: Mapping[str, Any], rule: Mapping[str, str], wide: Domain) -> dict[str, Sequence[object]]:
     """For each name, the values that `rule` accepts, as far as they can be told from its own column."""
-    found: dict[str, Sequence[Any]] = {}
+    found: dict[str, Sequence[object]] = {}
     for column in content["inputs"]:
         cell, values = rule.get(column["id"], "").strip(), wide.get(column.get("field", ""), ())
         fit = [value for value in values if cell and _accepts(cell, value)]
