@@ -33,12 +33,12 @@ def own_reach(case: Case) -> PointCounter:
     return PointCounter({one.permit_id: one.entry() for one in case.contacts.ledger if one.counts()})
 
 
-def advised_by(policy: Policy, reins: TenantCounter = FREE) -> Decider[Case, Command]:
+def advised_by(policy: Policy, controls: TenantCounter = FREE) -> Decider[Case, Command]:
     """The decider of cases under `policy`, whose numbers and addresses nobody shares."""
 
     def informed(case: Case, command: Command, now: datetime) -> Sequence[Event]:
         place = own_reach(case)
-        return decide(case, InContext(command, DecisionContext(policy, reins, place, place)), now)
+        return decide(case, InContext(command, DecisionContext(policy, controls, place, place)), now)
 
     return Decider("case", Case(), Case, informed, evolve, wake_at)
 

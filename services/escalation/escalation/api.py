@@ -1,4 +1,4 @@
-"""What people may ask of a case and tell it, and how a tenant's sending is reined in."""
+"""What people may ask of a case and tell it, and how a tenant's sending is controlled."""
 
 import hashlib
 from datetime import time
@@ -176,7 +176,7 @@ def api(runtime: Runtime[EscalationSettings, Policies]) -> APIRouter:
     _case_routes(router, desk)
     _hold_routes(router, desk)
     _dispute_routes(router, desk)
-    _wish_routes(router, desk)
+    _preference_routes(router, desk)
     _override_routes(router, desk)
     _tenant_routes(router, desk)
     _policy_routes(router, desk)
@@ -217,7 +217,7 @@ class _Desk:
         sealed = iter(await self.runtime.vault.seal(there) if there else ())
         return [next(sealed) if one else None for one in plain]
 
-    async def rein(self, tenant_id: str, command: tenant.Command, who: Principal) -> dict[str, int]:
+    async def control(self, tenant_id: str, command: tenant.Command, who: Principal) -> dict[str, int]:
         """One command to a tenant."""
         routed = Routed(tenant.tenant_stream(tenant_id), command, who.actor())
         return {"events": len(await self.runtime.execute(routed))}
@@ -347,7 +347,7 @@ def _bytes(text: str | None) -> bytes | None:
     return None if text is None else text.encode()
 
 
-def _wish_routes(router: APIRouter, desk: _Desk) -> None:
+def _preference_routes(router: APIRouter, desk: _Desk) -> None:
     @router.post("/cases/{tenant_id}/{case_id}/consents", status_code=201)
     async def consent(tenant_id: str, case_id: str, body: NewConsent, who: Operator) -> dict[str, int]:
         command = preferences.RecordConsent(body.consent_id, body.kind, tuple(body.ways), body.until)
@@ -392,19 +392,19 @@ def _tenant_routes(router: APIRouter, desk: _Desk) -> None:
 
     @router.post("/tenants/{tenant_id}/shadow")
     async def shadow(tenant_id: Tenant, body: Shadow, who: Compliance) -> dict[str, int]:
-        return await desk.rein(tenant_id, tenant.SetShadow(body.on, body.reason), who)
+        return await desk.control(tenant_id, tenant.SetShadow(body.on, body.reason), who)
 
     @router.post("/tenants/{tenant_id}/ramp")
     async def ramp(tenant_id: Tenant, body: Ramp, who: Compliance) -> dict[str, int]:
-        return await desk.rein(tenant_id, tenant.SetRamp(body.first_contacts_a_day, body.reason), who)
+        return await desk.control(tenant_id, tenant.SetRamp(body.first_contacts_a_day, body.reason), who)
 
     @router.post("/tenants/{tenant_id}/stop")
     async def stop(tenant_id: Tenant, body: Switch, who: Operator) -> dict[str, int]:
-        return await desk.rein(tenant_id, tenant.StopSending(body.way, body.reason), who)
+        return await desk.control(tenant_id, tenant.StopSending(body.way, body.reason), who)
 
     @router.post("/tenants/{tenant_id}/allow")
     async def allow(tenant_id: Tenant, body: Switch, who: Compliance) -> dict[str, int]:
-        return await desk.rein(tenant_id, tenant.AllowSending(body.way, body.reason), who)
+        return await desk.control(tenant_id, tenant.AllowSending(body.way, body.reason), who)
 
 
 def _policy_routes(router: APIRouter, desk: _Desk) -> None:

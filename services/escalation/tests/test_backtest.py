@@ -19,6 +19,7 @@ from escalation.backtest.differences import changes
 from escalation.backtest.in_memory import InMemoryStore
 from escalation.backtest.recorded import Assessment, RecordedEvent, Refusal
 from escalation.cli import another, history
+from escalation.domain.case.case import Command
 from escalation.domain.case.contacts import RecordContactOutcome, RecordVisitOutcome
 from escalation.domain.case.disputes import AnswerDispute, CloseDispute, OpenDispute
 from escalation.domain.case.holds import LiftHold, PlaceHold, ResumeSending, SuspendSending
@@ -72,7 +73,7 @@ def lived(policies: Policies, days: int = DAYS, *, eventful: bool = True) -> lis
 def happens(made: InMemoryStore, number: int) -> None:
     """What people do on a day, at eleven."""
     now = at(number, "11:00")
-    commands: Mapping[int, tuple[str, object]] = {
+    commands: Mapping[int, tuple[str, Command]] = {
         9: ("ann", RecordPromise("p1", day(14), Decimal(3000))),
         12: ("bo", PlaceHold("h1", "hardship")),
         16: ("cy", about("cy", paid(16, loan="cy-1"))),
@@ -90,11 +91,11 @@ def happens(made: InMemoryStore, number: int) -> None:
         case_id, command = commands[number]
         made.tell(case_id, command, now)
     if number == 5:
-        made.reins(RampSet(first_contacts_a_day=1, reason="slowly"), now)
+        made.control(RampSet(first_contacts_a_day=1, reason="slowly"), now)
     if number == 40:
-        made.reins(SendingStopped(way="sms", reason="the provider fails"), now)
+        made.control(SendingStopped(way="sms", reason="the provider fails"), now)
     if number == 44:
-        made.reins(SendingAllowed(way="sms", reason="it works again"), now)
+        made.control(SendingAllowed(way="sms", reason="it works again"), now)
 
 
 def answers(made: InMemoryStore, number: int) -> None:

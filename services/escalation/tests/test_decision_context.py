@@ -66,7 +66,7 @@ def tallied(name: str, *events: Any, stream: StreamId = CASE_1) -> Any:
 # -- pure
 
 
-def test_only_an_assessment_reads_tallies_and_only_those_it_can_name() -> None:
+def test_only_an_assessment_reads_counters_and_only_those_it_can_name() -> None:
     known = told(overdue(1), now=at(2)).state
     assert COUNSEL.reads(CASE_1, known, Wake(at(2))) == ["tenant/acme", "number/acme/phone", "address/acme/address"]
     assert COUNSEL.reads(CASE_1, Case(), Wake(at(2))) == ["tenant/acme"]
@@ -131,7 +131,7 @@ def permitted_visit() -> VisitPermitted:
 
 
 def test_a_tenant_s_reins_are_what_it_set_last() -> None:
-    reins = tallied(
+    controls = tallied(
         "tenant/acme",
         ShadowSet(on=True, reason="trial"),
         RampSet(first_contacts_a_day=9, reason="slowly"),
@@ -140,7 +140,7 @@ def test_a_tenant_s_reins_are_what_it_set_last() -> None:
         SendingAllowed(way="sms", reason="mended"),
         stream=TENANT,
     )
-    assert reins == TenantCounter(shadow=True, ramp=9, stopped=("*",))
+    assert controls == TenantCounter(shadow=True, ramp=9, stopped=("*",))
 
 
 # -- on PostgreSQL, by two processes at once
@@ -284,7 +284,7 @@ async def tally_of(running: Running, name: str) -> Any:
         return msgspec.json.decode(bytes(found.scalar_one()), type=DecisionContexts.counter_type)
 
 
-async def test_tallies_are_folded_again_from_all_events_when_their_code_has_changed(office: Office) -> None:
+async def test_counters_are_folded_again_from_all_events_when_their_code_has_changed(office: Office) -> None:
     async with office() as running:
         await borrowers(running, 3)
         await run_timers(running)

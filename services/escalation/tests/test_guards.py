@@ -1,4 +1,4 @@
-"""Going live slowly, and stopping at once: a tenant's reins, and facts that are too old."""
+"""Going live slowly, and stopping at once: a tenant's sending controls, and facts that are too old."""
 
 from datetime import UTC
 from typing import Any
@@ -17,9 +17,9 @@ from tests.support.escalation import AS_IT_COMES, advised_by, at, overdue, told,
 from tests.support.given import Happened
 
 
-def under(reins: TenantCounter, **changes: Any) -> Happened:
-    """The first assessment of a case whose tenant holds `reins`, at 10:15 of day 2."""
-    return woken(told(overdue(1, **changes), now=at(2), decider=advised_by(AS_IT_COMES, reins)))
+def under(controls: TenantCounter, **changes: Any) -> Happened:
+    """The first assessment of a case whose tenant set `controls`, at 10:15 of day 2."""
+    return woken(told(overdue(1, **changes), now=at(2), decider=advised_by(AS_IT_COMES, controls)))
 
 
 def refused(case: Happened) -> set[str]:
@@ -71,9 +71,9 @@ def test_a_ramp_of_none_sends_nothing_new_and_lets_old_cases_go_on() -> None:
     woken(later).then_types(ContactPermitted)
 
 
-def told_again(case: Happened, reins: TenantCounter) -> Happened:
-    """The same case, its tenant holding other reins."""
-    return Happened(advised_by(AS_IT_COMES, reins), case.state, ())
+def told_again(case: Happened, controls: TenantCounter) -> Happened:
+    """The same case, its tenant with other controls."""
+    return Happened(advised_by(AS_IT_COMES, controls), case.state, ())
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,8 @@ def test_facts_of_seven_days_ago_are_fresh_and_of_eight_days_ago_are_not() -> No
 
 
 def test_each_guard_s_word_is_in_both_languages_and_never_law() -> None:
-    for reins in (TenantCounter(), TenantCounter(shadow=True, ramp=0, stopped=("*",))):
-        decision: Any = under(reins).events[-1]
+    for controls in (TenantCounter(), TenantCounter(shadow=True, ramp=0, stopped=("*",))):
+        decision: Any = under(controls).events[-1]
         guards = [verdict for verdict in decision.decision.verdicts if not verdict.pack]
         assert len(guards) >= 7
         for verdict in guards:

@@ -1,5 +1,5 @@
-"""A tenant's reins. Each command three ways: it does its work, it does nothing when repeated, and it knows when not
-to."""
+"""A tenant's sending controls. Each command three ways: it does its work, it does nothing when repeated, and it knows
+when not to."""
 
 from contextlib import suppress
 from datetime import UTC, datetime

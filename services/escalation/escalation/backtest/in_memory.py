@@ -40,7 +40,7 @@ class InMemoryStore:
         self.states[case_id] = state
         return events
 
-    def reins(self, event: Event, now: datetime) -> None:
+    def control(self, event: Event, now: datetime) -> None:
         """Something about the tenant itself."""
         self._record(self._stream("tenant", self.tenant), event, now)
 

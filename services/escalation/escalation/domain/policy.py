@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import yaml
@@ -160,7 +160,7 @@ def builtin() -> Policies:
     return Policies()
 
 
-def describe(policies: Policies, tenant: str) -> dict[str, object]:
+def describe(policies: Policies, tenant: str) -> dict[str, Any]:
     """A tenant's policy by its names and hashes, for people."""
     policy = policies.of(tenant)
     return {

@@ -1,4 +1,4 @@
-"""A tenant's reins: shadow mode, the ramp, and the kill switch for a way or for all. One stream per tenant.
+"""A tenant's sending controls: shadow mode, the ramp, and the kill switch for a way or for all. One stream per tenant.
 
 The ways are independent switches, and "*" is one more, for all of them: nothing leaves on a way while either is on.
 """
@@ -58,7 +58,7 @@ Command = SetShadow | SetRamp | StopSending | AllowSending
 
 
 class SendingControls(msgspec.Struct, frozen=True):
-    """How the reins lie: `ramp` None is any number, `stopped` the switches that are on, sorted."""
+    """`ramp` None is any number, `stopped` the switches that are on, sorted."""
 
     shadow: bool = False
     ramp: int | None = None
@@ -101,7 +101,7 @@ def _on(state: SendingControls, way: Way | None) -> bool:
 
 
 def evolve(state: T, event: TenantEvent) -> T:
-    """The reins after `event`."""
+    """The controls after `event`."""
     match event:
         case ShadowSet(on=on):
             return msgspec.structs.replace(state, shadow=on)

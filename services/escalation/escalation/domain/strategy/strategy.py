@@ -145,7 +145,7 @@ class Strategy:
         self.hash: Final = hashlib.sha256(canonical.encode()).hexdigest()
         self.engine: Final = ENGINE
         self._tables = {node["id"] for node in files.tables(graph)}
-        self._trail = GraphEngine(graph, _encoded({key: values[0] for key, values in DOMAIN.items()}))
+        self._engine = GraphEngine(graph, _encoded({key: values[0] for key, values in DOMAIN.items()}))
         self._chosen = lru_cache(REMEMBERED)(self._choose)
         self._stepped = lru_cache(REMEMBERED)(self._step)
 
@@ -180,7 +180,7 @@ class Strategy:
     def _choose(self, situation: Situation) -> Choice:
         try:
             case = _case(situation)
-            answer, path = self._trail.follow(_encoded(case))
+            answer, path = self._engine.follow(_encoded(case))
             said = _said(answer, case)
         except (RuntimeError, InvalidStep) as error:
             raise self._wrong(error) from None
@@ -189,7 +189,7 @@ class Strategy:
     def _step(self, situation: Situation) -> Step | None:
         try:
             case = _case(situation)
-            return _step(_said(self._trail.answer(_encoded(case)), case))
+            return _step(_said(self._engine.answer(_encoded(case)), case))
         except (RuntimeError, InvalidStep) as error:
             raise self._wrong(error) from None
 
@@ -201,7 +201,7 @@ class Strategy:
         for case in samples(graph, DOMAIN):
             context = _encoded(case)
             try:
-                _said(self._trail.follow(context)[0], case)
+                _said(self._engine.follow(context)[0], case)
             except (RuntimeError, InvalidStep) as error:
                 found.setdefault(self._blamed(graph, context, error), _described(case))
         return [(path, f"{reason} (as with {case})") for (path, reason), case in found.items()]
@@ -211,7 +211,7 @@ class Strategy:
         told = files.plain(error)
         if "nodeId" in told:
             return files.label(graph, told["nodeId"]), told["source"]
-        trace = self._trail.trace(context)
+        trace = self._engine.trace(context)
         asked = [node for node in trace.values() if node["id"] in self._tables]
         if not asked:
             return "nodes", told["source"]
