@@ -5,9 +5,6 @@ always a row to lock. Streams are locked before counters, everywhere. A counter 
 events of all streams, and is whenever the code that folds it has changed.
 """
 
-import hashlib
-import inspect
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -19,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from doorstep.events.envelope import decode
 from doorstep.events.registry import Event, decode_event
 from doorstep.kernel.decider import StreamId
+from doorstep.kernel.folds import fold_id
 from doorstep.kernel.service import ContextSource
 
 _MARK = ""
@@ -113,13 +111,9 @@ class Counters:
 
     @cached_property
     def fold_id(self) -> str:
-        """Changes whenever a module that folds counters does, or the shape of a counter."""
-        kinds = sorted({(type(source).__module__, type(source)) for source in self._sources.values()}, key=str)
-        sources = [inspect.getsource(sys.modules[module]).encode() for module, _ in kinds]
-        shapes = [
-            msgspec.json.encode(msgspec.json.schema(kind.counter_type), order="deterministic") for _, kind in kinds
-        ]
-        return hashlib.sha256(b"".join([*sources, *shapes])).hexdigest()[:16]
+        """Changes whenever a module that folds counters reaches does, or the shape of a counter."""
+        sources = {type(source).__module__: source.counter_type for source in self._sources.values()}
+        return fold_id(sources, *(sources[module] for module in sorted(sources)))
 
     async def _fold(self, connection: AsyncConnection) -> dict[str, object]:
         folded: dict[str, object] = {}

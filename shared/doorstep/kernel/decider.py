@@ -4,9 +4,6 @@
 make no random ids. A command handled twice yields no second event.
 """
 
-import hashlib
-import inspect
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +15,7 @@ from typing_extensions import TypeVar
 
 from doorstep.events.envelope import Actor
 from doorstep.events.registry import Event
+from doorstep.kernel.folds import fold_id
 
 S = TypeVar("S", default=Any)
 C = TypeVar("C", default=Any)
@@ -65,11 +63,9 @@ class Decider(Generic[S, C, E]):
 
     @cached_property
     def fold_id(self) -> str:
-        """Changes whenever the module of `evolve` does, or the shape of the state, so that a cached state folded by
+        """Changes whenever a module that `evolve` reaches does, or the shape of the state, so that a cached state of
         older code is recognised and rebuilt from its events."""
-        source = inspect.getsource(sys.modules[self.evolve.__module__])
-        shape = msgspec.json.encode(msgspec.json.schema(self.state_type), order="deterministic")
-        return hashlib.sha256(source.encode() + shape).hexdigest()[:16]
+        return fold_id([self.evolve.__module__], self.state_type)
 
     @cached_property
     def _decoder(self) -> msgspec.json.Decoder[S]:
