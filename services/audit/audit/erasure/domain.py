@@ -6,18 +6,15 @@ crash among it."""
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, assert_never
+from typing import Literal, assert_never
 
 import msgspec
 from doorstep.events.audit import ErasureCompleted, ErasureOrdered, LegalHoldLifted, LegalHoldPlaced
-from doorstep.events.escalation.cases import CaseCured, CaseOpened
-from doorstep.events.escalation.disputes import DisputeClosed, DisputeOpened
-from doorstep.events.escalation.loans import LoanCureRecorded, LoanOverdueRecorded
-from doorstep.events.kernel import MessageParked, MessageReleased
 from doorstep.kernel.decider import Decider, Refused
 
 from audit.store.entry import Entry
 from audit.timeline.order import causal_order
+from audit.timeline.summary import facts
 
 SHORTEST_REASON = 4
 """Characters: shorter ones say nothing to whoever reads them years later."""
@@ -37,40 +34,18 @@ class Known(msgspec.Struct, frozen=True):
 
 def known(entries: Iterable[Entry]) -> Known:
     """What has reached the audit by now; what is still under way it cannot know."""
-    told = Known()
-    for entry in causal_order(entries):
-        told = _heard(told, entry)
-    return told
-
-
-def _heard(told: Known, entry: Entry) -> Known:
-    at, change = entry.envelope.recordedat, dict[str, Any]()
-    match entry.event:
-        case CaseOpened():
-            change = {"open": True, "ended": None}
-        case CaseCured():
-            change = {"open": False, "loans": (), "ended": at}
-        case LoanOverdueRecorded(loan_id=loan_id, late=False, amount_overdue=owed) if owed.amount:
-            change = {"loans": (*_without(told.loans, loan_id), loan_id)}
-        case LoanOverdueRecorded(loan_id=loan_id, late=False) | LoanCureRecorded(loan_id=loan_id, late=False):
-            change = {"loans": _without(told.loans, loan_id)}
-        case DisputeOpened(dispute_id=dispute_id):
-            change = {"disputes": (*told.disputes, dispute_id)}
-        case DisputeClosed(dispute_id=dispute_id):
-            change = {"disputes": _without(told.disputes, dispute_id), "ended": at if told.ended else None}
-        case MessageParked(key=key):
-            change = {"waiting": (*told.waiting, _place(entry, key))}
-        case MessageReleased(key=key):
-            change = {"waiting": _without(told.waiting, _place(entry, key))}
-    return msgspec.structs.replace(told, **change)
+    case = facts(causal_order(entries))
+    return Known(
+        open=case.status == "open",
+        loans=tuple(name for name, loan in case.loans.items() if loan.amount_overdue.amount),
+        ended=case.ended,
+        disputes=tuple(one.dispute_id for one in case.disputes),
+        waiting=tuple(case.waiting),
+    )
 
 
 def _without(names: tuple[str, ...], name: str) -> tuple[str, ...]:
     return tuple(one for one in names if one != name)
-
-
-def _place(entry: Entry, key: str) -> str:
-    return f"{entry.envelope.source.rpartition('/')[2]} {key}"
 
 
 @dataclass(frozen=True)

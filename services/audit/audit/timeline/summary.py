@@ -1,22 +1,83 @@
 """A case at a glance: what a person wants to know before reading the timeline. Pure."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from doorstep.events import audit, reminder, visits
 from doorstep.events.escalation.cases import CaseCured, CaseOpened
+from doorstep.events.escalation.disputes import DisputeClosed
 from doorstep.events.escalation.holds import HoldLifted, HoldPlaced
 from doorstep.events.escalation.loans import LoanCureRecorded, LoanOverdueRecorded
 from doorstep.events.escalation.permits import ContactDenied, ContactPermitted, VisitDenied, VisitPermitted
-from doorstep.events.kernel import SendingResumed, SendingSuspended
+from doorstep.events.kernel import MessageParked, MessageReleased, SendingResumed, SendingSuspended
 from doorstep.events.money import Money
-from doorstep.events.registry import Event
 
 from audit.store.entry import Entry
 from audit.timeline.disputes import TELLING, Dispute, disputes
 from audit.timeline.domain import Gap, Line, Timeline
+
+Status = Literal["open", "cured"]
+
+
+@dataclass
+class CaseFacts:
+    """How a case stands, as its entries tell it. `status` is None before an opening has arrived. `ended`: when it was
+    cured or its last dispute closed, whichever is later. `loans` are overdue, the bank says; `disputes` are open;
+    `waiting` are parked messages of the case, `suspended` those that sending waits for."""
+
+    status: Status | None = None
+    episode: int | None = None
+    ended: datetime | None = None
+    loans: dict[str, LoanOverdueRecorded] = field(default_factory=dict)
+    holds: dict[str, str] = field(default_factory=dict)
+    disputes: tuple[Dispute, ...] = ()
+    waiting: dict[str, None] = field(default_factory=dict)
+    suspended: set[tuple[str, str]] = field(default_factory=set)
+
+
+def facts(ordered: Sequence[Entry]) -> CaseFacts:
+    """What has reached the audit by now, from entries in their causal order; what is under way it cannot know."""
+    case = CaseFacts()
+    for entry in ordered:
+        _hear(case, entry)
+    telling = (entry for entry in ordered if type(entry.event) in TELLING)
+    case.disputes = tuple(one for one in disputes(telling) if one.due())
+    return case
+
+
+def _hear(known: CaseFacts, entry: Entry) -> None:
+    at = entry.envelope.recordedat
+    match entry.event:
+        case CaseOpened(episode=episode):
+            known.status, known.episode, known.ended = "open", episode, None
+        case CaseCured(episode=episode):
+            known.status, known.episode, known.ended = "cured", episode, at
+            known.loans.clear()
+        case LoanOverdueRecorded(loan_id=loan_id, late=False) as overdue:
+            known.loans[loan_id] = overdue
+        case LoanCureRecorded(loan_id=loan_id, late=False):
+            known.loans.pop(loan_id, None)
+        case DisputeClosed() if known.ended:
+            known.ended = at
+        case HoldPlaced(hold_id=hold_id, kind=kind):
+            known.holds[hold_id] = kind
+        case HoldLifted(hold_id=hold_id):
+            known.holds.pop(hold_id, None)
+        case MessageParked(key=key):
+            known.waiting[_place(entry, key)] = None
+        case MessageReleased(key=key):
+            known.waiting.pop(_place(entry, key), None)
+        case SendingSuspended(by=by, key=key):
+            known.suspended.add((by, key))
+        case SendingResumed(by=by, key=key):
+            known.suspended.discard((by, key))
+
+
+def _place(entry: Entry, key: str) -> str:
+    return f"{entry.envelope.source.rpartition('/')[2]} {key}"
 
 
 @dataclass(frozen=True)
@@ -24,7 +85,7 @@ class Summary:
     """`overdue` and `dpd` are those of the latest business date of each loan still overdue, summed per
     currency. `status` is None before an opening has arrived. `disputes` are the open ones."""
 
-    status: Literal["open", "cured"] | None
+    status: Status | None
     episode: int | None
     dpd: int
     overdue: tuple[Money, ...]
@@ -43,81 +104,28 @@ class Summary:
 def summary(timeline: Timeline) -> Summary:
     """What the timeline comes to."""
     lines = [line for line in timeline.lines if isinstance(line, Line)]
-    events = [line.entry.event for line in lines if line.entry.event is not None]
-    times = Counter(type(event) for event in events)
-    last = next((e for e in reversed(events) if isinstance(e, CaseOpened | CaseCured)), None)
-    loans = _overdue(_only(events, LoanOverdueRecorded, LoanCureRecorded))
+    times = Counter(type(line.entry.event) for line in lines)
+    case = facts([line.entry for line in lines])
     return Summary(
-        status=_status(last),
-        episode=last.episode if last else None,
-        dpd=max((loan.dpd for loan in loans), default=0),
-        overdue=_per_currency([loan.amount_overdue for loan in loans]),
+        status=case.status,
+        episode=case.episode,
+        dpd=max((loan.dpd for loan in case.loans.values()), default=0),
+        overdue=_per_currency(loan.amount_overdue for loan in case.loans.values()),
         permitted=times[ContactPermitted] + times[VisitPermitted],
         denied=times[ContactDenied] + times[VisitDenied],
         sent=times[reminder.ContactSent] + times[reminder.ContactUnknown],
         visited=times[visits.VisitStarted],
-        holds=_holds(_only(events, HoldPlaced, HoldLifted)),
-        disputes=tuple(one for one in disputes(_telling(lines)) if one.due()),
-        suspended=_suspended(_only(events, SendingSuspended, SendingResumed)),
+        holds=tuple(dict.fromkeys(case.holds.values())),
+        disputes=case.disputes,
+        suspended=bool(case.suspended),
         late=sum("late" in line.flags for line in lines),
         missing=sum(gap.last - gap.first + 1 for gap in timeline.lines if isinstance(gap, Gap)),
         violations=times[audit.ViolationFound],
     )
 
 
-def _only(events: Sequence[Event], *types: type[Event]) -> Sequence[Event]:
-    return [event for event in events if type(event) in types]
-
-
-def _telling(lines: Sequence[Line]) -> Sequence[Entry]:
-    return [line.entry for line in lines if type(line.entry.event) in TELLING]
-
-
-def _status(last: Event | None) -> Literal["open", "cured"] | None:
-    match last:
-        case CaseOpened():
-            return "open"
-        case CaseCured():
-            return "cured"
-        case _:
-            return None
-
-
-def _overdue(events: Sequence[Event]) -> Sequence[LoanOverdueRecorded]:
-    loans: dict[str, LoanOverdueRecorded] = {}
-    for event in events:
-        match event:
-            case LoanOverdueRecorded(late=False):
-                loans[event.loan_id] = event
-            case LoanCureRecorded(late=False):
-                loans.pop(event.loan_id, None)
-    return list(loans.values())
-
-
-def _per_currency(amounts: Sequence[Money]) -> tuple[Money, ...]:
+def _per_currency(amounts: Iterable[Money]) -> tuple[Money, ...]:
     sums: dict[str, Money] = {}
     for money in amounts:
         sums[money.currency] = sums[money.currency] + money if money.currency in sums else money
     return tuple(sums.values())
-
-
-def _holds(events: Sequence[Event]) -> tuple[str, ...]:
-    placed: dict[str, str] = {}
-    for event in events:
-        match event:
-            case HoldPlaced():
-                placed[event.hold_id] = event.kind
-            case HoldLifted():
-                placed.pop(event.hold_id, None)
-    return tuple(dict.fromkeys(placed.values()))
-
-
-def _suspended(events: Sequence[Event]) -> bool:
-    waiting: set[tuple[str, str]] = set()
-    for event in events:
-        match event:
-            case SendingSuspended():
-                waiting.add((event.by, event.key))
-            case SendingResumed():
-                waiting.discard((event.by, event.key))
-    return bool(waiting)
