@@ -55,7 +55,7 @@ from doorstep.events.registry import INTAKE
 from doorstep.infra import telemetry
 from doorstep.infra.clock import SimulatedClock
 from doorstep.messaging.gateways import Message, for_every_channel
-from doorstep_demo import people
+from doorstep_demo import people, routes
 from doorstep_demo.country import Country
 from doorstep_demo.places import COUNTRIES
 from doorstep_demo.run import Summary, summarize
@@ -302,7 +302,7 @@ class Bank(World):
         return last.replace(day=self._draw(account, f"pays/{number}").randint(2, last.day - 2))
 
     async def _answer(self, permit_id: str, body: dict[str, Any]) -> None:
-        await self.call("POST", f"/reminder/contacts/{permit_id}/replies", "provider", json=body)
+        await self.call(routes.REPLY, body, permit_id=permit_id)
 
     def _draw(self, account: Account, what: str) -> Random:
         """The source of chance for one thing alone, so that the order of asking does not matter."""

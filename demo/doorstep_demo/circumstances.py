@@ -7,16 +7,18 @@ from datetime import date, timedelta
 from random import Random
 from typing import Any, Literal
 
+from doorstep_demo import routes
 from doorstep_demo.portfolio import Person, Portfolio
+from doorstep_demo.routes import Route
 from doorstep_demo.words import WORDS
 
 
 @dataclass(frozen=True)
 class Told:
-    """The borrower, or somebody for them, tells the lender's people, who enter it: `body` goes to the route `route`
-    of the case, `after` the first contact. A hold is lifted `lifted_after` that, if at all."""
+    """The borrower, or somebody for them, tells the lender's people, who enter it: `body` goes to `route` of the
+    case, `after` the first contact. A hold is lifted `lifted_after` that, if at all."""
 
-    route: Literal["holds", "consents", "blocks"]
+    route: Route
     body: dict[str, Any] = field(hash=False)
     after: timedelta
     lifted_after: timedelta | None = None
@@ -56,18 +58,18 @@ def settles_on(portfolio: Portfolio, person: Person) -> date | None:
 def _hold(draw: Random, person: Person) -> Told:
     body = {"hold_id": f"{person.borrower_id}-hold", "kind": draw.choice(_HOLDS)}
     lifted = timedelta(days=draw.randint(10, 60)) if draw.random() < 0.6 else None
-    return Told("holds", body, _some_days(draw), lifted)
+    return Told(routes.HOLD, body, _some_days(draw), lifted)
 
 
 def _consent(draw: Random, person: Person) -> Told:
     body: dict[str, Any] = {"consent_id": f"{person.borrower_id}-consent", "kind": "hours", "ways": [], "until": None}
-    return Told("consents", body, _some_days(draw))
+    return Told(routes.CONSENT, body, _some_days(draw))
 
 
 def _block(draw: Random, person: Person) -> Told:
     weekdays, opens, closes, ways = draw.choice(_BLOCKS)
     hours = {"weekdays": list(weekdays), "opens": opens, "closes": closes, "ways": list(ways)}
-    return Told("blocks", {"block_id": f"{person.borrower_id}-block", **hours}, _some_days(draw))
+    return Told(routes.BLOCK, {"block_id": f"{person.borrower_id}-block", **hours}, _some_days(draw))
 
 
 def _answer(draw: Random, person: Person) -> Answered:

@@ -6,19 +6,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import msgspec
 from doorstep.app import terminal
-from doorstep.app.embedded import Embedded
 from doorstep.events.values import Language
-from doorstep.kernel import http
-from httpx import ASGITransport
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
+from doorstep_demo import routes
 from doorstep_demo.places import COUNTRIES, Jurisdiction
 from doorstep_demo.run import Summary, staged, summarize
+from doorstep_demo.town import Town
 
 
 async def demo(
@@ -43,7 +41,7 @@ async def demo(
         summary = await summarize(stage.doorstep, started, dump)
         console.print(_table(summary, borrowers, days, seed))
         if not as_json:
-            await _case(console, stage.doorstep, summary.most_told(), COUNTRIES[jurisdiction].language)
+            await _case(console, stage.town, summary.most_told(), COUNTRIES[jurisdiction].language)
         else:
             line = {"borrowers": borrowers, "days": days, "seed": seed, **summary.as_dict()}
             print(msgspec.json.encode(line).decode(), flush=True)  # noqa: T201
@@ -88,13 +86,10 @@ def _table(summary: Summary, borrowers: int, days: int, seed: int) -> Table:
     return table
 
 
-async def _case(console: Console, doorstep: Embedded, case_id: str, language: Language) -> None:
-    api = http.build(doorstep.services, doorstep.access, drive=False)
-    headers = {"authorization": f"Bearer {doorstep.token('demo', 'viewer')}"}
-    async with httpx.AsyncClient(transport=ASGITransport(api), base_url="http://doorstep", headers=headers) as client:
-        answer = await client.get(f"/audit/cases/{case_id}/timeline", params={"lang": language})
+async def _case(console: Console, town: Town, case_id: str, language: Language) -> None:
+    answer = await town.call(routes.TIMELINE, case_id=case_id, lang=language)
     table = Table("when", "who", Column("what", overflow="fold"), title=f"case {case_id}")
-    for line in answer.json()["lines"]:
+    for line in answer["lines"]:
         table.add_row(*_cells(line))
     console.print(table)
 

@@ -11,6 +11,7 @@ from doorstep.events.intake import PaymentReceived, PaymentReceivedFact, Payment
 from doorstep.infra.clock import SimulatedClock
 from doorstep.messaging.gateways import Message
 
+from doorstep_demo import routes
 from doorstep_demo.circumstances import Answered, Told, bounces_after, circumstance, settles_on
 from doorstep_demo.personas import Conversation, NoConversation, Reaction, Receipt, Reply, reaction, visit_report
 from doorstep_demo.portfolio import Payment, Person, Portfolio
@@ -105,7 +106,7 @@ class Town(World):
         match one:
             case Receipt(at=at, status=status):
                 body: dict[str, Any] = {"status": status, "at": at.isoformat()}
-                await self.call("POST", f"/reminder/contacts/{permit_id}/receipts", "provider", json=body)
+                await self.call(routes.RECEIPT, body, permit_id=permit_id)
             case Reply():
                 body = {
                     "reply_id": f"{permit_id}-{number}",
@@ -115,32 +116,32 @@ class Town(World):
                     "promise_due": one.promise_due and one.promise_due.isoformat(),
                     "promise_amount": _amount(one.promise_amount),
                 }
-                await self.call("POST", f"/reminder/contacts/{permit_id}/replies", "provider", json=body)
+                await self.call(routes.REPLY, body, permit_id=permit_id)
             case Payment():
                 await self._pay(person, f"{permit_id}/{number}", one)
 
     async def _tell(self, case_id: str, told: Told) -> None:
-        case = f"/escalation/cases/{self.tenant}/{case_id}"
-        await self.call("POST", f"{case}/{told.route}", "operator", json=told.body)
+        case = {"tenant_id": self.tenant, "case_id": case_id}
+        await self.call(told.route, told.body, **case)
         if told.lifted_after is not None:
-            lift = f"{case}/holds/{told.body['hold_id']}/lift"
             reason = {"reason": "the reason for it has passed"}
-            self.told(self.clock.now() + told.lifted_after, partial(self.call, "POST", lift, "compliance", json=reason))
+            lift = partial(self.call, routes.LIFT_HOLD, reason, hold_id=told.body["hold_id"], **case)
+            self.told(self.clock.now() + told.lifted_after, lift)
 
     async def _look_at_disputes(self) -> None:
-        now, found = self.clock.now(), await self.call("GET", "/audit/disputes", "compliance")
+        now, found = self.clock.now(), await self.call(routes.DISPUTES)
         for one in found["disputes"]:
-            dispute = f"/escalation/cases/{self.tenant}/{one['case_id']}/disputes/{one['dispute_id']}"
+            dispute = {"tenant_id": self.tenant, "case_id": one["case_id"], "dispute_id": one["dispute_id"]}
             language = self._who[one["case_id"]].language
             age = now - datetime.fromisoformat(one["opened_at"])
             if one["closed_at"] is not None:
                 continue
             if one["answered_at"] is None and age >= ANSWERED_AFTER:
                 answer = {"answer_id": f"{one['dispute_id']}-1", "text": WORDS["dispute-answered"][language][0]}
-                await self.call("POST", f"{dispute}/answers", "compliance", json=answer)
+                await self.call(routes.ANSWER_DISPUTE, answer, **dispute)
             elif one["answered_at"] is not None and age >= CLOSED_AFTER:
                 result = {"outcome": "rejected", "reason": "the payment named in it is not in the books"}
-                await self.call("POST", f"{dispute}/close", "compliance", json=result)
+                await self.call(routes.CLOSE_DISPUTE, result, **dispute)
 
     async def _settle(self, person: Person) -> None:
         now, currency = self.clock.now(), self._portfolio.country.currency

@@ -27,8 +27,12 @@ from doorstep.kernel.runtime import NEVER
 from doorstep.messaging.file_gateway import FileGateway
 from doorstep.messaging.gateways import Gateway, Message, Receipt
 
+from doorstep_demo import routes
+from doorstep_demo.routes import Route
+
 ROUND = timedelta(minutes=30)
 Action = Callable[[], Awaitable[object]]
+Asgi = Callable[[dict[str, Any], Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
 
 
 class Ears(Gateway, Protocol):
@@ -148,7 +152,7 @@ class World:
                 "languages": list(languages),
                 **({"regions": list(regions)} if number % len(agencies) and regions else {}),
             }
-            await self.call("PUT", f"/visit-scheduler/agents/agent-{number:03d}", "operator", json=body)
+            await self.call(routes.AGENT, body, agent_id=f"agent-{number:03d}")
 
     async def snapshot(self, rows: Sequence[dict[str, str]], day: date) -> None:
         """The bank's end-of-day file, as `doorstep import` takes it."""
@@ -166,14 +170,14 @@ class World:
         key = loan_key(fact.tenant, fact.data.loan_id)
         await self.doorstep.bus.publish([Outgoing(INTAKE, key, encode_fact(fact))])
 
-    async def call(self, method: str, path: str, role: Role, **more: Any) -> Any:
-        """One API call, with `json` where it has a body. A refusal (409) is an answer, other errors are ours."""
-        status, answer = await _request(self._app, method, path, self._tokens[role], more.get("json"))
+    async def call(self, route: Route, body: dict[str, Any] | None = None, **names: str) -> Any:
+        """One API call, with what the path and the query name. A refusal (409) is an answer, other errors are ours."""
+        status, answer = await _request(self._app, route, self._tokens[route.role], body, names)
         if status == 409:
             self.counts["refused"] += 1
             return None
         if status >= 400:
-            raise RuntimeError(f"{method} {path} as {role}: {status} {answer.decode(errors='replace')}")
+            raise RuntimeError(f"{route}: {status} {answer.decode(errors='replace')}")
         return msgspec.json.decode(answer) if answer else None
 
     async def _hear(self, message: Message) -> None:
@@ -181,7 +185,7 @@ class World:
         if not notice:
             await self.heard_contact(message)
             return
-        visit = await self.call("GET", f"/visit-scheduler/visits/{visit_id}", "viewer")
+        visit = await self.call(routes.VISIT, visit_id=visit_id)
         starts = datetime.fromisoformat(visit["starts"])
 
         async def ring() -> None:
@@ -190,10 +194,10 @@ class World:
         self.at(starts, ring)
 
     async def _ring(self, visit_id: str, at: datetime) -> None:
-        visit = await self.call("GET", f"/visit-scheduler/visits/{visit_id}", "viewer")
+        visit = await self.call(routes.VISIT, visit_id=visit_id)
         collectors = [one["agent_id"] for one in visit["collectors"]]
         body = {"at": at.isoformat(), "agent_id": collectors[0], "collectors_present": collectors}
-        if await self.call("POST", f"/visit-scheduler/visits/{visit_id}/start", "agent", json=body):
+        if await self.call(routes.START_VISIT, body, visit_id=visit_id):
             await self.visited(visit, at)
 
     async def report(self, visit: dict[str, Any], at: datetime, **findings: Any) -> None:
@@ -202,7 +206,7 @@ class World:
         body = {"at": after.isoformat(), "agent_id": visit["collectors"][0]["agent_id"], **findings}
 
         async def send() -> None:
-            await self.call("POST", f"/visit-scheduler/visits/{visit['visit_id']}/report", "agent", json=body)
+            await self.call(routes.REPORT_VISIT, body, visit_id=visit["visit_id"])
 
         self.told(after, send)
 
@@ -211,18 +215,21 @@ class World:
         return derived_id("fact", self.tenant, *(str(part) for part in parts))
 
 
-async def _request(api: Any, method: str, path: str, token: str, json: Any) -> tuple[int, bytes]:
+async def _request(
+    api: Asgi, route: Route, token: str, json: dict[str, Any] | None, names: dict[str, str]
+) -> tuple[int, bytes]:
     """The status and body of an answer. A client library would spend more time on a call than the API does, and a year
     has tens of thousands."""
+    path, query = route.target(names)
     scope: dict[str, Any] = {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
-        "method": method,
+        "method": route.method,
         "scheme": "http",
         "path": path,
         "raw_path": path.encode(),
-        "query_string": b"",
+        "query_string": query.encode(),
         "root_path": "",
         "headers": [(b"authorization", f"Bearer {token}".encode()), (b"content-type", b"application/json")],
     }

@@ -9,6 +9,7 @@ import pytest
 from doorstep.app.embedded import installed
 from doorstep.app.openapi import unconnected
 from doorstep.infra.access import Role
+from doorstep_demo import routes as demo_routes
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
@@ -65,3 +66,14 @@ async def test_without_a_token_a_service_gives_nothing_away(name: str) -> None:
 
 def test_the_roles_are_those_the_documentation_names() -> None:
     assert set(get_args(Role)) == {"viewer", "auditor", "compliance", "operator", "agent", "provider", "admin"}
+
+
+@pytest.mark.parametrize("route", [one for one in vars(demo_routes).values() if isinstance(one, demo_routes.Route)])
+def test_what_the_demo_calls_is_a_route_of_that_service_for_that_role(route: demo_routes.Route) -> None:
+    [found] = [
+        one.original_route
+        for one in routes_of(unconnected(route.service))
+        if one.path == route.path and route.method in (one.methods or ())
+    ]
+    assert isinstance(found, APIRoute)
+    assert all(route.role in roles for roles in demanded(found.dependant))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from doorstep_demo.portfolio import Person
+from doorstep_demo.routes import Route
 from doorstep_demo.run import Town
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -22,11 +23,11 @@ class Gossip(Town):
 
     said: list[str]
 
-    async def call(self, method: str, path: str, role: Any, **more: Any) -> Any:
+    async def call(self, route: Route, body: dict[str, Any] | None = None, **names: str) -> Any:
         """As ever."""
-        body = more.get("json") or {}
-        self.said = [*getattr(self, "said", ()), *(body[name] for name in ("text", "notes") if body.get(name))]
-        return await super().call(method, path, role, **more)
+        told = body or {}
+        self.said = [*getattr(self, "said", ()), *(told[name] for name in ("text", "notes") if told.get(name))]
+        return await super().call(route, body, **names)
 
 
 def personal(person: Person) -> list[str]:
