@@ -6,7 +6,7 @@ from itertools import count
 
 from doorstep.bus.interface import Outgoing, Partition, Record
 from doorstep.events import intake
-from doorstep.events.registry import INTAKE
+from doorstep.events.topics import INTAKE
 from doorstep.events.values import Borrower
 
 TENANT = "bench"

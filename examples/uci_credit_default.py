@@ -51,7 +51,7 @@ from doorstep.app.embedded import Embedded, Secrets
 from doorstep.app.simulation import Simulation
 from doorstep.bus.interface import Outgoing
 from doorstep.events.intake import PaymentReceived, PaymentReceivedFact, encode_fact, loan_key
-from doorstep.events.registry import INTAKE
+from doorstep.events.topics import INTAKE
 from doorstep.infra import telemetry
 from doorstep.infra.clock import SimulatedClock
 from doorstep.messaging.gateways import Message, for_every_channel

@@ -15,7 +15,7 @@ from doorstep.app.embedded import Embedded, Secrets
 from doorstep.app.simulation import Simulation
 from doorstep.bus.postgres import PostgresBus
 from doorstep.events.envelope import Envelope, decode
-from doorstep.events.registry import INTAKE
+from doorstep.events.topics import INTAKE
 from doorstep.infra.clock import SimulatedClock
 from doorstep.messaging.gateways import for_every_channel
 from sqlalchemy import text

@@ -16,7 +16,7 @@ from doorstep.app.embedded import Embedded
 from doorstep.bus.interface import Outgoing
 from doorstep.events.envelope import derived_id
 from doorstep.events.intake import Fact, encode_fact, loan_key
-from doorstep.events.registry import INTAKE
+from doorstep.events.topics import INTAKE
 from doorstep.events.values import Language
 from doorstep.infra.access import Role
 from doorstep.infra.clock import SimulatedClock

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from doorstep.bus.interface import Outgoing
 from doorstep.bus.postgres import PostgresBus
-from doorstep.events.registry import INTAKE, LOANS
+from doorstep.events.topics import INTAKE, LOANS
 from doorstep.infra import database
 from doorstep.infra.clock import SimulatedClock
 from doorstep.infra.vault import Tokens, Vault

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import msgspec
 import pytest
 from doorstep.app import event_docs
-from doorstep.events import registry
+from doorstep.events import topics
 from doorstep.events.envelope import Actor, Envelope, decode, encode, event_id
 from doorstep.events.registry import Event, decode_event
 
@@ -77,7 +77,7 @@ def test_every_topic_is_written_by_the_service_that_declares_it() -> None:
     from doorstep.app.embedded import installed
 
     speakers = {service.topic: service.name for service in installed()}
-    assert speakers | {registry.LOANS: "escalation"} == event_docs.SPEAKERS
+    assert speakers | {topics.LOANS: "escalation"} == event_docs.SPEAKERS
 
 
 def test_no_two_events_share_a_class_name() -> None:

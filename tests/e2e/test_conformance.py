@@ -9,7 +9,7 @@ from conformance.record import ordered
 from conformance.report import Assumptions
 from doorstep.bus.interface import Outgoing
 from doorstep.events.envelope import decode
-from doorstep.events.registry import REMINDER
+from doorstep.events.topics import REMINDER
 from doorstep.kernel.runtime import Running
 
 from tests.support.story import Story, played

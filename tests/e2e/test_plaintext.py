@@ -11,7 +11,7 @@ import pytest
 import structlog
 from doorstep.bus.interface import Outgoing
 from doorstep.bus.postgres import PostgresBus
-from doorstep.events.registry import INTAKE
+from doorstep.events.topics import INTAKE
 from doorstep.infra import database, telemetry
 from doorstep.kernel import http
 from doorstep.messaging.gateways import Message, Receipt

@@ -16,7 +16,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from doorstep.app.embedded import installed
 from doorstep.bus.interface import Outgoing
-from doorstep.events.registry import INTAKE
+from doorstep.events.topics import INTAKE
 from doorstep.infra import database
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine

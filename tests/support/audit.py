@@ -14,7 +14,8 @@ import msgspec
 from audit.store.entry import Entry, read_envelope, read_event
 from doorstep.bus.interface import Partition, Record
 from doorstep.events.envelope import Actor, Envelope, encode, event_id
-from doorstep.events.registry import AUDIT, Event
+from doorstep.events.registry import Event
+from doorstep.events.topics import AUDIT
 from doorstep.events.values import Decision, Inputs, Money, PackRef, Sealed, Verdict, Windows
 from doorstep.infra.access import Access, Issuer, Role
 from doorstep.kernel import http

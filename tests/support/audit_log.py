@@ -16,7 +16,7 @@ from doorstep.bus.interface import Partition, Record
 from doorstep.bus.postgres import PostgresBus
 from doorstep.events.envelope import Envelope, encode, event_id
 from doorstep.events.escalation.cases import CaseCured
-from doorstep.events.registry import AUDIT, LOANS
+from doorstep.events.topics import AUDIT, LOANS
 from doorstep.infra import database
 from doorstep.infra.access import private_key
 from doorstep.infra.clock import SimulatedClock

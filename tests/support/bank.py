@@ -12,7 +12,7 @@ from doorstep.bus.interface import Outgoing
 from doorstep.events import intake
 from doorstep.events.envelope import Envelope, decode
 from doorstep.events.kernel import ArtifactPublished
-from doorstep.events.registry import INTAKE
+from doorstep.events.topics import INTAKE
 from doorstep.events.values import Borrower
 from doorstep.messaging.file_gateway import FileGateway
 from doorstep.messaging.gateways import Message

@@ -28,7 +28,7 @@ from aiokafka.protocol.group import LeaveGroupRequest
 from doorstep.app.embedded import Secrets, installed
 from doorstep.bus.interface import Outgoing
 from doorstep.bus.kafka import KafkaBus
-from doorstep.events import registry
+from doorstep.events.topics import TOPICS
 from doorstep.infra.access import Role, private_key
 from doorstep.infra.clock import FileClock
 from doorstep.kernel.sending_controls import FREE
@@ -96,7 +96,7 @@ class Cluster:
 
     async def start(self) -> None:
         """All four at once. Returns when they are ready."""
-        await self._bus.ensure_topics((registry.INTAKE, *registry.PUBLISHED))
+        await self._bus.ensure_topics(tuple(TOPICS))
         self._ends = AIOKafkaConsumer(bootstrap_servers=self._kafka)
         self._admin = AIOKafkaAdminClient(bootstrap_servers=self._kafka)
         await self._ends.start()
@@ -292,7 +292,7 @@ class Cluster:
         return Look(waiting + unread, happened + published, min(due))
 
     async def _kafka_look(self) -> tuple[int, int]:
-        topics = [self._prefix + topic for topic in (registry.INTAKE, *registry.PUBLISHED)]
+        topics = [self._prefix + topic for topic in TOPICS]
         partitions = [TopicPartition(topic, number) for topic in topics for number in range(PARTITIONS)]
         ends = await self._ends.end_offsets(partitions)
         unread = 0

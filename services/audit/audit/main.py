@@ -6,7 +6,7 @@ which puts a timeline into words; `disclosure`, which shows it to whoever may se
 from collections.abc import Sequence
 
 import typer
-from doorstep.events.registry import AUDIT, PUBLISHED
+from doorstep.events.topics import AUDIT, PUBLISHED
 from doorstep.kernel.service import Service, Worker
 from fastapi import APIRouter
 

@@ -22,7 +22,7 @@ from doorstep.events.escalation.loans import LoanOverdueRecorded, PaymentRecorde
 from doorstep.events.escalation.permits import ContactDenied
 from doorstep.events.escalation.tenants import RampSet, ShadowSet
 from doorstep.events.kernel import SendingAllowed, SendingStopped
-from doorstep.events.registry import LOANS
+from doorstep.events.topics import LOANS
 from doorstep.events.values import Borrower, Override, PackRef, StrategyRef, Verdict
 from doorstep.events.visits import AgentRegistered
 from doorstep.infra.clock import SimulatedClock

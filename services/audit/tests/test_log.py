@@ -9,7 +9,7 @@ import pytest
 from audit.log import writer
 from audit.log.writer import Exists, LogWriter, NoLog, WrongKey
 from audit.store import views
-from doorstep.events.registry import AUDIT
+from doorstep.events.topics import AUDIT
 from doorstep.infra import failpoints
 from doorstep.infra.clock import SimulatedClock
 from doorstep.kernel.decider import Refused

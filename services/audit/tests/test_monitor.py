@@ -15,7 +15,7 @@ from audit.settings import AuditSettings
 from audit.store.react import absorb
 from doorstep.bus.interface import Outgoing, Partition, Record
 from doorstep.bus.postgres import PostgresBus
-from doorstep.events.registry import AUDIT, ESCALATION
+from doorstep.events.topics import AUDIT, ESCALATION
 from doorstep.infra import database
 from doorstep.infra.clock import SimulatedClock
 from doorstep.kernel.runtime import Running

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from doorstep.events.registry import AUDIT, ESCALATION, INTAKE, REMINDER, VISITS
+from doorstep.events.topics import AUDIT, ESCALATION, INTAKE, REMINDER, VISITS
 from doorstep.infra.settings import WrongSettings
 from doorstep.kernel.service import Service
 

@@ -8,7 +8,7 @@ import pytest
 from doorstep.bus.interface import Outgoing, Partition, Record
 from doorstep.events.envelope import decode
 from doorstep.events.escalation.loans import LoanCureRecorded, LoanOverdueRecorded, PaymentRecorded
-from doorstep.events.registry import INTAKE
+from doorstep.events.topics import INTAKE
 from doorstep.kernel.runtime import Running
 from doorstep.kernel.service import Translated, Unreadable
 from doorstep.messaging.channels import e164

@@ -1,6 +1,6 @@
 """Doorstep reminder: carries out permitted contacts."""
 
-from doorstep.events.registry import ESCALATION, REMINDER
+from doorstep.events.topics import ESCALATION, REMINDER
 from doorstep.kernel.service import Service
 from doorstep.messaging.settings import MessagingSettings, gateways
 

@@ -13,8 +13,9 @@ import pytest
 from doorstep.bus.interface import Outgoing, Partition, Record
 from doorstep.events.envelope import Actor, Envelope, encode
 from doorstep.events.kernel import SendingAllowed, SendingStopped
-from doorstep.events.registry import ESCALATION, Event
+from doorstep.events.registry import Event
 from doorstep.events.reminder import ContactTerms, ReplyReceived
+from doorstep.events.topics import ESCALATION
 from doorstep.events.values import Borrower, Channel, Money, Windows
 from doorstep.infra.access import Access, Issuer
 from doorstep.infra.clock import SimulatedClock

@@ -17,7 +17,8 @@ from doorstep.bus.postgres import PostgresBus
 from doorstep.events.envelope import Actor, Envelope, encode
 from doorstep.events.escalation.permits import PermitCancelled, VisitPermitted
 from doorstep.events.kernel import SendingAllowed, SendingStopped
-from doorstep.events.registry import ESCALATION, VISITS, Event
+from doorstep.events.registry import Event
+from doorstep.events.topics import ESCALATION, VISITS
 from doorstep.events.values import Decision, Inputs, Money, PackRef, Span, Way
 from doorstep.infra import database
 from doorstep.infra.access import Access, Issuer

@@ -1,6 +1,6 @@
 """The service: what it is made of."""
 
-from doorstep.events.registry import ESCALATION, VISITS
+from doorstep.events.topics import ESCALATION, VISITS
 from doorstep.kernel.service import Service
 from doorstep.messaging.settings import MessagingSettings, gateways
 

@@ -9,17 +9,11 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import msgspec
 
 from doorstep import events
-from doorstep.events import registry
+from doorstep.events import registry, topics
 from doorstep.events.registry import Event
 
 FILE = "events.md"
-SPEAKERS = {
-    registry.LOANS: "escalation",
-    registry.ESCALATION: "escalation",
-    registry.REMINDER: "reminder",
-    registry.VISITS: "visit-scheduler",
-    registry.AUDIT: "audit",
-}
+SPEAKERS = {name: topic.owner for name, topic in topics.TOPICS.items() if topic.owner}
 """Who alone writes each topic."""
 
 

@@ -22,7 +22,7 @@ from aiokafka.errors import (
 
 from doorstep.bus.interface import Outgoing, Partition, Record
 from doorstep.bus.log_rate_limit import rate_limit
-from doorstep.events.registry import INTAKE
+from doorstep.events.topics import TOPICS
 from doorstep.infra.settings import Settings, WrongSettings
 
 log = logging.getLogger(__name__)
@@ -51,8 +51,12 @@ CONSUMER: dict[str, Any] = CLIENT | {
     "max_poll_interval_ms": 15 * 60 * 1000,
 }
 TOPIC = {"max.message.bytes": str(LARGEST_MESSAGE)}
-INTAKE_TOPIC = {"retention.ms": str(24 * 60 * 60 * 1000), "segment.ms": str(60 * 60 * 1000)}
-"""The one topic with plaintext is forgotten within a day or so; whoever was away longer asks the bank again."""
+
+
+def _forgetting(name: str) -> dict[str, str]:
+    topic = TOPICS.get(name)
+    known = {"retention.ms": topic and topic.retention, "segment.ms": topic and topic.segment}
+    return {setting: str(int(span.total_seconds() * 1000)) for setting, span in known.items() if span}
 
 
 class KafkaBus:
@@ -117,7 +121,7 @@ class KafkaBus:
                 self._prefix + topic,
                 self._partitions,
                 self._replicas,
-                topic_configs=config | (INTAKE_TOPIC if topic == INTAKE else {}),
+                topic_configs=config | _forgetting(topic),
             )
             for topic in topics
         ]

@@ -1,8 +1,8 @@
 """The embedded bus: one log table and one cursor per group, durable, for one machine.
 
 A topic is a single partition. Publishing holds a lock until its commit, so that positions become visible
-in their order and a reader can go by "greater than the last one read". What a bank says on intake.v1 stands under
-seal, because PostgreSQL keeps the bytes of a deleted row in its files until it wants the room."""
+in their order and a reader can go by "greater than the last one read". Plaintext of a topic stands
+here under seal, because PostgreSQL keeps the bytes of a deleted row in its files until it wants the room."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,20 +14,20 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from doorstep.bus.interface import Outgoing, Partition, Record
-from doorstep.events.registry import INTAKE
+from doorstep.events.topics import PLAINTEXT
 from doorstep.infra.vault import Vault
 
 POLL = 0.2
 
 
 class PostgresBus:
-    """`engine` is on a database of the bus's own. `vault` seals what is published on intake.v1; without one, as in the
+    """`engine` is on a database of the bus's own. `vault` seals what is published in plaintext; without one, as in the
     tests of a single service, it stands there as it came. `sole`: no other process publishes, so what this one has
     not published need not be looked for. The simulation looks thousands of times."""
 
     def __init__(self, engine: AsyncEngine, *, vault: Vault | None = None, sole: bool = False) -> None:
         self.engine = engine
-        self.intake = _Intake(engine, vault) if vault is not None else None
+        self.sealing = _Sealing(engine, vault) if vault is not None else None
         # Work of one statement is a transaction of its own: a third of the round trips.
         self.single = engine.execution_options(isolation_level="AUTOCOMMIT")
         self.sole = sole
@@ -51,11 +51,11 @@ class PostgresBus:
         self.published.set()
 
     async def _covered(self, messages: Sequence[Outgoing]) -> Sequence[bytes]:
-        plain = [message.value for message in messages if message.topic == INTAKE]
-        if self.intake is None or not plain:
+        plain = [message.value for message in messages if message.topic in PLAINTEXT]
+        if self.sealing is None or not plain:
             return [message.value for message in messages]
-        covered = iter(await self.intake.covered(plain))
-        return [next(covered) if message.topic == INTAKE else message.value for message in messages]
+        covered = iter(await self.sealing.covered(plain))
+        return [next(covered) if message.topic in PLAINTEXT else message.value for message in messages]
 
     async def subscribe(self, group: str, topics: Sequence[str]) -> "PostgresSubscription":
         """Start reading where `group` left off."""
@@ -66,8 +66,8 @@ class PostgresBus:
         await self.engine.dispose()
 
 
-class _Intake:
-    """Seals the values of intake.v1 under keys of the day, which live until the topic was read to its end on a later
+class _Sealing:
+    """Seals the values of topics with plaintext under keys of the day, which live until all was read on a later
     day."""
 
     def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
@@ -89,7 +89,7 @@ class _Intake:
         if today == self._looked_on:
             return
         async with self._engine.connect() as connection:
-            if not (await connection.execute(_WAITS, {"topic": INTAKE})).scalar_one():
+            if not (await connection.execute(_WAITS, {"topics": sorted(PLAINTEXT)})).scalar_one():
                 await self._vault.expire("transit", timedelta(days=1))
                 self._looked_on = today
 
@@ -113,8 +113,8 @@ class PostgresSubscription:
                 return records
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
-                if self._bus.intake is not None and INTAKE in self._topics:
-                    await self._bus.intake.forget()
+                if self._bus.sealing is not None and not PLAINTEXT.isdisjoint(self._topics):
+                    await self._bus.sealing.forget()
                 return []
             try:
                 await asyncio.wait_for(self._bus.published.wait(), min(left, POLL))
@@ -122,11 +122,11 @@ class PostgresSubscription:
                 continue
 
     async def commit(self, records: Sequence[Record]) -> None:
-        """The group has dealt with the topic up to the last of `records`. What was taken from intake.v1 is deleted:
+        """The group has dealt with the topic up to the last of `records`. What was taken in plaintext is deleted:
         it is a borrower in full."""
         record = records[-1]
         topic = record.partition.topic
-        statement = _COMMIT_AND_FORGET if topic == INTAKE else _COMMIT
+        statement = _COMMIT_AND_FORGET if topic in PLAINTEXT else _COMMIT
         async with self._bus.single.connect() as connection:
             await connection.execute(statement, {"group": self._group, "topic": topic, "position": record.offset})
 
@@ -171,12 +171,12 @@ class PostgresSubscription:
         return []
 
     async def _values(self, topic: str, values: Sequence[bytes]) -> Sequence[bytes]:
-        if topic != INTAKE or self._bus.intake is None:
+        if topic not in PLAINTEXT or self._bus.sealing is None:
             return values
-        return await self._bus.intake.uncovered(values)
+        return await self._bus.sealing.uncovered(values)
 
 
-_WAITS = text("select exists (select from bus_log where topic = :topic)")
+_WAITS = text("select exists (select from bus_log where topic = any(cast(:topics as text[])))")
 _LOCK = text("select pg_advisory_xact_lock(hashtext('doorstep bus'))")
 _PUBLISH = text(
     "with kept as (insert into bus_log (topic, key, value) select topic, key, value from"

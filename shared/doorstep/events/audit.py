@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from doorstep.events.registry import AUDIT, Event, event
+from doorstep.events.registry import Event, event
+from doorstep.events.topics import AUDIT
 from doorstep.events.values import Instant
 
 

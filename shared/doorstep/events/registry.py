@@ -14,15 +14,6 @@ import msgspec
 from doorstep import events
 from doorstep.events.envelope import Envelope
 
-LOANS = "doorstep.loans.v1"
-ESCALATION = "doorstep.escalation.v1"
-REMINDER = "doorstep.reminder.v1"
-VISITS = "doorstep.visits.v1"
-AUDIT = "doorstep.audit.v1"
-INTAKE = "doorstep.intake.v1"
-PUBLISHED = (LOANS, ESCALATION, REMINDER, VISITS, AUDIT)
-"""Every topic of ours; the audit reads them all. intake.v1, with its plaintext, is not among them."""
-
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something that happened. Its fields are a storage format: adding an optional one is free, anything

@@ -7,7 +7,8 @@ from typing import Literal
 import msgspec
 
 from doorstep.events.escalation.permits import Purpose
-from doorstep.events.registry import REMINDER, Event, event
+from doorstep.events.registry import Event, event
+from doorstep.events.topics import REMINDER
 from doorstep.events.values import Channel, Instant, Language, Money, Sealed, Windows
 
 

@@ -7,7 +7,8 @@ from typing import Literal
 import msgspec
 
 from doorstep.events.escalation.permits import Duty
-from doorstep.events.registry import VISITS, Event, event
+from doorstep.events.registry import Event, event
+from doorstep.events.topics import VISITS
 from doorstep.events.values import Channel, Instant, Language, Money, Sealed, Span, Windows
 
 

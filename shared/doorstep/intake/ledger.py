@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from doorstep.events.intake import Fact, loan_key
-from doorstep.events.registry import INTAKE
+from doorstep.events.topics import INTAKE
 from doorstep.events.values import Sealed
 from doorstep.intake.snapshot import Known, Snapshot
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from doorstep.bus.interface import Bus
 from doorstep.bus.kafka import KafkaBus
-from doorstep.events import registry
+from doorstep.events import topics
 from doorstep.infra import database
 from doorstep.infra.clock import Clock
 from doorstep.infra.settings import Settings
@@ -40,7 +40,7 @@ class IntakePublisher:
         publisher = cls(engine, bus, vault, secret, clock)
         try:
             await database.migrate(keys, database.VAULT)
-            await bus.ensure_topics((registry.INTAKE,))
+            await bus.ensure_topics((topics.INTAKE,))
             await publisher.open()
             yield publisher
         finally:

@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from doorstep.bus.interface import Bus
 from doorstep.bus.kafka import KafkaBus
-from doorstep.events import registry
+from doorstep.events import registry, topics
 from doorstep.events.registry import Event
 from doorstep.infra import database, failpoints
 from doorstep.infra.clock import Clock, FileClock, SystemClock
@@ -89,7 +89,7 @@ class Running(Generic[T_co, R_co]):
         await database.migrate(self._vault_engine, database.VAULT)
         await database.migrate(self.engine, database.KERNEL, self.service.migrations, epoch=self._epoch)
         if isinstance(self.bus, KafkaBus):
-            await self.bus.ensure_topics((registry.INTAKE, *registry.PUBLISHED))
+            await self.bus.ensure_topics(tuple(topics.TOPICS))
         async with self.engine.begin() as connection:
             epoch = await database.epoch_of(connection)
             crashed = (await connection.execute(_CRASHED)).first() is not None

@@ -18,7 +18,7 @@ from doorstep.app import local
 from doorstep.app.cli import app
 from doorstep.app.embedded import Embedded, Secrets
 from doorstep.bus.interface import Outgoing
-from doorstep.events.registry import INTAKE
+from doorstep.events.topics import INTAKE
 from doorstep.infra.clock import SystemClock
 from doorstep.infra.settings import Settings
 from doorstep.intake.mapping import REQUIRED

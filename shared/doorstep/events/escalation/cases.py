@@ -9,7 +9,8 @@ from typing import Literal
 
 import msgspec
 
-from doorstep.events.registry import ESCALATION, Event, event
+from doorstep.events.registry import Event, event
+from doorstep.events.topics import ESCALATION
 from doorstep.events.values import Instant, Money
 
 

@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from doorstep.events.registry import ESCALATION, Event, event
+from doorstep.events.registry import Event, event
+from doorstep.events.topics import ESCALATION
 from doorstep.events.values import Instant, Sealed
 
 Contested = Literal["amount", "identity", "conduct", "contact", "other"]

@@ -2,7 +2,8 @@
 
 from datetime import date
 
-from doorstep.events.registry import LOANS, Event, event
+from doorstep.events.registry import Event, event
+from doorstep.events.topics import LOANS
 from doorstep.events.values import ContactPoint, Instant, Language, Money, Sealed
 
 

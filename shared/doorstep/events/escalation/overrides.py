@@ -1,7 +1,8 @@
 """Another next step than the strategy's, by two persons."""
 
 from doorstep.events.escalation.permits import Purpose
-from doorstep.events.registry import ESCALATION, Event, event
+from doorstep.events.registry import Event, event
+from doorstep.events.topics import ESCALATION
 from doorstep.events.values import Instant, Way
 
 

@@ -2,7 +2,8 @@
 
 from typing import Any, Literal
 
-from doorstep.events.registry import ESCALATION, Event, event, upcast
+from doorstep.events.registry import Event, event, upcast
+from doorstep.events.topics import ESCALATION
 from doorstep.events.values import Channel, Decision, Instant, Language, Money, Sealed, Span, Windows
 
 Purpose = Literal[

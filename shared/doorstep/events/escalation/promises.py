@@ -3,7 +3,8 @@
 from datetime import date
 from decimal import Decimal
 
-from doorstep.events.registry import ESCALATION, Event, event
+from doorstep.events.registry import Event, event
+from doorstep.events.topics import ESCALATION
 from doorstep.events.values import Instant, Money
 
 

@@ -1,6 +1,7 @@
 """A tenant's own doing: shadow mode and ramp."""
 
-from doorstep.events.registry import ESCALATION, Event, event
+from doorstep.events.registry import Event, event
+from doorstep.events.topics import ESCALATION
 
 
 @event("doorstep.tenant.shadow-set", topic=ESCALATION)
