@@ -7,9 +7,8 @@ After a cure, a hold, a payment or a cancellation is judged by what had been rec
 intent. What crossed a message that was already on its way is counted apart and is no violation."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, time, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from conformance.aggregate import Breach, keep_until, kept_too_long, over, too_soon, unannounced, unvalidated
@@ -334,7 +333,7 @@ class Checker:
 
 _UTC = (ZoneInfo("UTC"),)
 _PERMITS = ("contact.permitted", "visit.permitted")
-_JUDGED: dict[str, Any] = {
+_JUDGED: Mapping[str, Callable[[Checker, Event, Case], None]] = {
     "contact.denied": Checker._denied,
     "visit.denied": Checker._denied,
     "contact.permitted": Checker._permitted,

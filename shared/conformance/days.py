@@ -1,12 +1,12 @@
 """Days and hours: classes of days, business days, blocked hours."""
 
-from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Any
 
 import chinese_calendar
 import holidays
+
+from conformance.record import Data
 
 
 @lru_cache(maxsize=8192)
@@ -24,7 +24,7 @@ def business_days(country: str, after: date, until: date) -> int:
     return sum(class_of(country, day) == 0 for day in days)
 
 
-def inside(block: Mapping[str, Any], local: datetime) -> bool:
+def inside(block: Data, local: datetime) -> bool:
     """Whether a borrower's clock stands in blocked hours. Hours over midnight belong to the day they begin on."""
     weekdays = block.get("weekdays") or range(1, 8)
     if not block.get("opens") or not block.get("closes"):

@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 
 from conformance.rules import KNOWN_PACKS, Book, Rules, book_of
 
+Data = Mapping[str, Any]
+"""What an event tells, as JSON; its fields are looked up by name, and a wrong one is a violation of its own."""
 EVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -24,7 +26,7 @@ class Event(NamedTuple):
     type: str
     case: str
     tenant: str
-    data: dict[str, Any]
+    data: Data
 
 
 def read(path: Path) -> list[Event]:
@@ -45,7 +47,7 @@ def event_of(value: str | bytes) -> Event:
     return Event(moment(line["recordedat"]), line["id"], kind, line["subject"], line["tenant"], _kept(kind, data))
 
 
-def _kept(kind: str, data: dict[str, Any]) -> dict[str, Any]:
+def _kept(kind: str, data: Data) -> Data:
     """What is looked at later: a year has half a million events."""
     if kind in ("contact.denied", "visit.denied"):
         refusing = (one for one in data["decision"]["verdicts"] if not one["allowed"] and one["status"] != "draft")
@@ -93,7 +95,7 @@ class Stop:
     `ways`, about `loans`; empty means all."""
 
     known: datetime
-    data: Mapping[str, Any]
+    data: Data
     starts: datetime
     ends: datetime = EVER
     lifted: datetime = EVER
@@ -115,7 +117,7 @@ class PermitRecord:
 
     at: datetime
     case: str
-    data: dict[str, Any]
+    data: Data
     visit: bool
     book: Book
     cancelled: datetime = EVER
@@ -223,7 +225,7 @@ class Case:
         return bool(cures) and all(cured is not None and cured < at for cured in cures)
 
 
-def _cited(data: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
+def _cited(data: Data) -> Sequence[tuple[str, str]]:
     return [(pack["id"], pack["version"]) for pack in data.get("packs", ())]
 
 

@@ -51,7 +51,7 @@ class Findings:
     crossed: Counter[str] = field(default_factory=Counter)
     violations: list[Violation] = field(default_factory=list)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """As JSON has it."""
         found = [{**vars(one), "at": one.at.isoformat()} for one in self.violations]
         return {**vars(self), "violations": found}

@@ -1,8 +1,8 @@
 """What is heard of the bank, the borrower and the lender's people: facts, no judgement."""
 
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from typing import Any
 
 from conformance.record import Case, Event, Keeping, LoanRecord, Stop, moment, optional
 from conformance.rules import Book
@@ -141,7 +141,7 @@ class State:
             permit.answered = permit.answered or moment(event.data["at"])
 
 
-TOLD: dict[str, Any] = {
+TOLD: Mapping[str, Callable[[State, Event, Case], None]] = {
     "loan.overdue-recorded": State._overdue,
     "loan.cure-recorded": State._loan_cured,
     "loan.payment-recorded": State._paid,

@@ -6,7 +6,6 @@ import importlib.resources
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from doorstep.events.values import Language
 from fastapi import Request
@@ -54,7 +53,7 @@ class View:
         wanted = self.request.headers.get("accept-language", "")
         return self.chosen or ("en" if wanted.lower().startswith("en") else "zh-CN")
 
-    def link(self, name: str, path: Mapping[str, str] | None = None, **query: Any) -> str:
+    def link(self, name: str, path: Mapping[str, str] | None = None, **query: object) -> str:
         """A path within this site that keeps the language; empty parameters are left out."""
         url = self.request.url_for(name, **(path or {}))
         kept = {key: value for key, value in query.items() if value not in (None, "")}
@@ -105,7 +104,7 @@ def case(
     )
 
 
-def _render(view: View, template: str, **values: Any) -> HTMLResponse:
+def _render(view: View, template: str, **values: object) -> HTMLResponse:
     language = view.language
     html = _templates.get_template(template).render(
         view=view,

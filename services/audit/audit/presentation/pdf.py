@@ -3,7 +3,6 @@
 import importlib.resources
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
 
 import msgspec
 import typst
@@ -53,7 +52,7 @@ def _fonts() -> typst.Fonts:
     return fonts
 
 
-def _data(shown: ShownTimeline, opened: bool) -> Mapping[str, Any]:
+def _data(shown: ShownTimeline, opened: bool) -> Mapping[str, object]:
     language, told = shown.language, days(shown.merged().lines)
     as_of = label("as_of_now", language)
     if shown.as_of:
@@ -100,8 +99,8 @@ def _texts(value: object) -> Sequence[str]:
     return value if isinstance(value, tuple) else ()
 
 
-def _line(line: ShownLine, language: Language) -> Mapping[str, Any]:
+def _line(line: ShownLine, language: Language) -> Mapping[str, object]:
     """The line with what Typst shall not work out: its time of day, who, and the notes below it."""
-    told: dict[str, Any] = msgspec.to_builtins(line)
+    told: dict[str, object] = msgspec.to_builtins(line)
     clock = line.recorded.strftime("%H:%M:%S") if line.recorded else ""
     return told | {"clock": clock, "positions": line.positions, "notes": [*who(line, language), *notes(line, language)]}

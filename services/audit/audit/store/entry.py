@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
-from typing import Any, get_args, get_type_hints
+from typing import get_args, get_type_hints
 
 import msgspec
 from doorstep.events import envelope as envelopes
@@ -78,7 +78,7 @@ def _hiding(cls: type[msgspec.Struct]) -> tuple[str, ...]:
     return tuple(name for name, hint in get_type_hints(cls).items() if _hides(hint))
 
 
-def _hides(hint: Any) -> bool:
+def _hides(hint: object) -> bool:
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return hint is Sealed or bool(_hiding(hint))
     return any(_hides(one) for one in get_args(hint))
