@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from visit_scheduler import views
 from visit_scheduler.domain import instructions
 from visit_scheduler.domain.agents import Register
-from visit_scheduler.domain.commands import Attitude, Cause, Complete, Fail, Obstacle, Start, VisitReport
+from visit_scheduler.domain.commands import Attitude, Cause, Command, Complete, Fail, Obstacle, Start, VisitReport
 
 Repeatable = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
 AgentId = Annotated[str, Field(min_length=1, max_length=100, pattern="^[A-Za-z0-9._-]+$")]
@@ -187,7 +187,7 @@ async def _visit(runtime: MessagingRuntime, visit_id: str) -> Visit:
 
 
 async def _execute(
-    runtime: MessagingRuntime, visit: Visit, command: Any, principal: Principal, key: str | None
+    runtime: MessagingRuntime, visit: Visit, command: Command, principal: Principal, key: str | None
 ) -> Visit:
     stream = StreamId("visit", visit.visit_id, visit.case_id, visit.tenant)
     request_id = None if key is None else f"{principal.id}/{visit.visit_id}/{key}"

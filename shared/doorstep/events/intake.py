@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, date
 from decimal import Decimal
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
@@ -229,7 +229,7 @@ def _broken_fields(struct: msgspec.Struct, path: str) -> Iterator[tuple[str, str
             yield f"{path}.{name}", reason
 
 
-def _broken_field(name: str, value: Any) -> str | None:
+def _broken_field(name: str, value: object) -> str | None:
     match value:
         case str() if name != "address" and _CONTROL.search(value):
             return "holds a control character, such as a line break"

@@ -47,7 +47,7 @@ def problems(value: bytes) -> Iterator[tuple[str, str]]:
     yield from against_schema or _against_rules(value)
 
 
-def schema_problems(content: Any) -> Iterator[tuple[str, str]]:
+def schema_problems(content: object) -> Iterator[tuple[str, str]]:
     """What the JSON Schema says of `content`, as one person would tell another."""
     if not isinstance(content, dict):
         yield "$", f"wants an object, has {_kind(content)}"
@@ -113,7 +113,7 @@ _KINDS = {
 }
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     match value:
         case None:
             return "null"

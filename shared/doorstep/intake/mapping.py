@@ -4,7 +4,6 @@ import codecs
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import yaml
@@ -57,7 +56,7 @@ def load(path: Path) -> ColumnMapping:
     return mapping({} if content is None else content)
 
 
-def mapping(content: Any) -> ColumnMapping:
+def mapping(content: object) -> ColumnMapping:
     """The mapping that a YAML document's `content` describes. Raises WrongMapping."""
     if not isinstance(content, Mapping):
         raise WrongMapping("a mapping file is a list of `key: value` lines; known keys: " + ", ".join(_KEYS))
@@ -73,7 +72,7 @@ def mapping(content: Any) -> ColumnMapping:
 _KEYS = ColumnMapping.__struct_fields__
 
 
-def _sections(content: Mapping[Any, Any]) -> Iterator[str]:
+def _sections(content: Mapping[object, object]) -> Iterator[str]:
     for section in ("columns", "defaults"):
         inner = content.get(section, {})
         if not isinstance(inner, Mapping):
@@ -85,22 +84,25 @@ def _sections(content: Mapping[Any, Any]) -> Iterator[str]:
                 yield f"{section}.{key}: want text; put the value in quotes"
 
 
-def _unknown(prefix: str, found: Mapping[Any, Any], known: tuple[str, ...]) -> Iterator[str]:
+def _unknown(prefix: str, found: Mapping[object, object], known: tuple[str, ...]) -> Iterator[str]:
     strange = [f"{prefix}{key}" for key in found if key not in known]
     if strange:
         yield f"unknown {', '.join(strange)} (known: {', '.join(known)})"
 
 
-def _unreadable(content: Mapping[Any, Any]) -> Iterator[str]:
+def _unreadable(content: Mapping[object, object]) -> Iterator[str]:
+    texts = {}
     for key in ("date_format", "encoding", "delimiter"):
-        if key in content and not isinstance(content[key], str):
+        text = content.get(key, getattr(ColumnMapping(), key))
+        if not isinstance(text, str):
             yield f"{key}: want text; put the value in quotes"
             return
-    if not _names_a_day(content.get("date_format", "%Y-%m-%d")):
+        texts[key] = text
+    if not _names_a_day(texts["date_format"]):
         yield "date_format: want year, month and day as in %Y-%m-%d or %Y%m%d"
-    if not _known_codec(content.get("encoding", "utf-8")):
+    if not _known_codec(texts["encoding"]):
         yield "encoding: want a codec name such as utf-8 or gb18030"
-    if len(content.get("delimiter", ",")) != 1:
+    if len(texts["delimiter"]) != 1:
         yield 'delimiter: want one character, such as ";" or "\\t"'
 
 
