@@ -5,8 +5,8 @@ from datetime import datetime, time
 _ZH = {
     "sms": "短信",
     "voice": "电话",
-    "email": "邮件",
-    "push": "推送",
+    "email": "电子邮件",
+    "push": "应用推送",
     "letter": "信函",
     "visit": "上门",
     "dispute": "债务异议",

@@ -6,9 +6,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 from audit.presentation.formatting import closed_values, instant
-from audit.presentation.labels import LABELS
-from audit.presentation.sentences import SENTENCES, gap_sentence, sentence
-from audit.presentation.words import REASONS, STAGES, WEEKDAYS, WORDS
+from audit.presentation.sentences import gap_sentence, sentence
 from audit.timeline.domain import Gap
 from doorstep.events.escalation.cases import CaseAssigned, CaseOpened, CaseReevaluated, Change
 from doorstep.events.escalation.holds import HoldPlaced
@@ -20,6 +18,8 @@ from doorstep.events.escalation.tenants import RampSet, ShadowSet
 from doorstep.events.kernel import SendingAllowed, SendingStopped
 from doorstep.events.registry import Event, known
 from doorstep.events.values import Language, Verdict
+from doorstep.locales.languages import LANGUAGES
+from doorstep.locales.text import LOCALES
 
 from tests.support.audit import START, Story, decision, example
 
@@ -29,7 +29,7 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 @pytest.mark.parametrize("name", TYPES)
-@pytest.mark.parametrize("language", ["zh-CN", "en"])
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_every_event_type_has_a_sentence(name: str, language: Language) -> None:
     said = sentence(Story().tell(example(known()[name]), START), language)
     assert said
@@ -46,17 +46,20 @@ def test_every_event_type_has_a_sentence_when_its_optional_parts_are_absent(name
 
 
 def test_no_sentence_is_left_over_from_an_event_that_is_gone() -> None:
-    assert set(SENTENCES) == {known()[name] for name in TYPES}
+    for locale in LOCALES.values():
+        assert {name for name in locale.groups if name.startswith("doorstep.")} == set(TYPES)
 
 
 @pytest.mark.parametrize("name", TYPES)
 def test_every_value_of_a_closed_set_has_a_word(name: str) -> None:
-    assert closed_values(known()[name]) <= WORDS.keys()
+    for locale in LOCALES.values():
+        assert closed_values(known()[name]) <= locale.groups["words"].keys()
 
 
-@pytest.mark.parametrize("words", [WORDS, REASONS, STAGES, WEEKDAYS, LABELS, dict(enumerate(SENTENCES.values()))])
-def test_both_languages_are_there(words: dict[str, tuple[str, str]]) -> None:
-    assert all(chinese and english for chinese, english in words.values())
+@pytest.mark.parametrize("group", ["words", "acts", "willingness", "stages", "labels", *TYPES])
+def test_both_languages_are_there(group: str) -> None:
+    for locale in LOCALES.values():
+        assert all(locale.groups[group].values())
 
 
 def test_a_permit_tells_its_figures() -> None:
@@ -163,12 +166,12 @@ TOLD: list[tuple[Event, str, str]] = [
     ),
     (
         ConsentRecorded(consent_id="c", kind="hours", ways=("voice",)),
-        "借款人同意在常规时段之外联系（语音电话），直至收回",
+        "借款人同意在常规时段之外联系（电话），直至收回",
         "Borrower agreed to contact outside the usual hours (voice call), until it is taken back",
     ),
     (
         BlockRecorded(block_id="b", weekdays=(1, 7), opens=time(9), closes=time(12, 30), ways=("voice",)),
-        "借款人表示不便联系：周一、周日 09:00 至 12:30（语音电话）",
+        "借款人表示不便联系：周一、周日 09:00 至 12:30（电话）",
         "Borrower called it inconvenient: Monday, Sunday from 09:00 to 12:30 (voice call)",
     ),
     (
@@ -183,7 +186,7 @@ TOLD: list[tuple[Event, str, str]] = [
     ),
     (
         OverrideRequested(override_id="o", way="voice", reason="asked for it", by="olga", purpose="firm-reminder"),
-        "olga 请求改为拨打语音电话（严肃提醒）：asked for it；待第二人同意",
+        "olga 请求改为拨打电话（严肃提醒）：asked for it；待第二人同意",
         "olga wants another step, voice call (firm reminder): asked for it; waits for a second person",
     ),
     (

@@ -13,6 +13,7 @@ from doorstep.events.values import Language, Sealed, Way
 from doorstep.infra.access import Compliance, Operator, Principal, Viewer
 from doorstep.kernel.decider import Refused, Routed, Unknown
 from doorstep.kernel.service import Runtime
+from doorstep.locales.languages import DEFAULT
 from fastapi import APIRouter, Header, HTTPException
 from pydantic import AwareDatetime, Base64Bytes, BaseModel, ConfigDict, Field, model_validator
 
@@ -21,7 +22,7 @@ from escalation.domain import tenant
 from escalation.domain.case import disputes, holds, overrides, preferences
 from escalation.domain.case.case import Case, Command
 from escalation.domain.decider import DECIDER
-from escalation.domain.explanation.explain import explain
+from escalation.domain.explanation import explain
 from escalation.domain.policy import Policies, describe
 from escalation.domain.rules.pack import InvalidPolicy
 from escalation.react import case_stream
@@ -232,7 +233,7 @@ def _case_routes(router: APIRouter, desk: _Desk) -> None:
         return {"case_id": case_id, "dpd": found.loans.dpd(), "unanswered": found.contacts.unanswered(), **shown}
 
     @router.get("/decisions/{decision_id}")
-    async def decision(decision_id: str, _: Viewer, lang: Language = "zh-CN") -> dict[str, object]:
+    async def decision(decision_id: str, _: Viewer, lang: Language = DEFAULT) -> dict[str, object]:
         async with desk.runtime.engine.connect() as connection:
             envelope = await views.decision(connection, decision_id)
         if envelope is None:

@@ -7,22 +7,21 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 import typer
 from doorstep.app import local
 from doorstep.app.embedded import policy_folder
-from doorstep.app.printing import progress
+from doorstep.app.printing import Lang, progress
 from doorstep.events.envelope import Envelope, decode
-from doorstep.events.values import Language
 from doorstep.infra import gc_tuning
 
 from escalation import views
 from escalation.backtest.backtest import Period, Replay
 from escalation.backtest.recorded import RecordedEvent
 from escalation.backtest.report import BacktestReport, shown
-from escalation.domain.explanation.explain import explain as explained
+from escalation.domain.explanation import explain as explained
 from escalation.domain.policy import TENANTS, Policies
 from escalation.domain.rules import pack
 from escalation.domain.rules.pack import InvalidPolicy, PolicyProblem
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 commands = typer.Typer(no_args_is_help=True, help="Understand decisions, and try another policy on the past.")
 CHUNK = 5000
-Lang = Annotated[Literal["zh", "en"], typer.Option(help="language of the sentences")]
 Folder = Annotated[Path, typer.Option(help="folder of the embedded system")]
 
 
@@ -65,11 +63,10 @@ def backtest(
         raise typer.Exit(2) from None
     except local.NotHere as error:
         raise typer.BadParameter(str(error)) from None
-    language: Language = "zh-CN" if lang == "zh" else "en"
-    for part in shown(report, language):
+    for part in shown(report, lang):
         typer.echo(part)
     if as_json:
-        typer.echo(msgspec.json.encode(report.as_json(language)))
+        typer.echo(msgspec.json.encode(report.as_json(lang)))
 
 
 @commands.command()
@@ -90,7 +87,7 @@ def explain(
             err=True,
         )
         raise typer.Exit(1)
-    typer.echo(explained(envelope, "zh-CN" if lang == "zh" else "en"))
+    typer.echo(explained(envelope, lang))
 
 
 def another(base: Path | None, packs: Path | None, strategy: Path | None, tenants: Path | None) -> Policies:

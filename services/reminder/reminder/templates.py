@@ -6,15 +6,7 @@ from doorstep.events.escalation.permits import Purpose
 from doorstep.events.values import Channel, Language
 from doorstep.messaging.templates import Template, artifacts, load
 
-TEMPLATES = load(
-    "reminder",
-    (
-        f"{language}/{channel}/{purpose}"
-        for language in get_args(Language)
-        for channel in get_args(Channel)
-        for purpose in get_args(Purpose)
-    ),
-)
+TEMPLATES = load(get_args(Channel), get_args(Purpose))
 ARTIFACTS = artifacts(TEMPLATES.values())
 
 

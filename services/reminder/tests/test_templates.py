@@ -1,10 +1,10 @@
 """Every text in every language, as a borrower gets it."""
 
 import hashlib
-from importlib.resources import files
 
 import jinja2
 import pytest
+from doorstep.locales.languages import FOLDER
 from doorstep.messaging.templates import Template, parse
 from reminder.templates import ARTIFACTS, TEMPLATES, template_for
 
@@ -76,7 +76,8 @@ def test_a_missing_variable_is_an_error(template: Template) -> None:
 
 @all_of_them
 def test_its_hash_is_that_of_the_file(template: Template) -> None:
-    content = files("reminder").joinpath("templates", f"{template.id}.txt").read_bytes()
+    language, channel, purpose = template.id.split("/")
+    content = FOLDER.joinpath(language, "messages", channel, f"{purpose}.txt").read_bytes()
     assert template.hash == hashlib.sha256(content).hexdigest()
 
 

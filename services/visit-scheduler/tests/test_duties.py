@@ -3,9 +3,11 @@
 from typing import get_args
 
 from doorstep.events.escalation.permits import Duty
-from visit_scheduler.domain.instructions import SENTENCES
+from doorstep.locales.text import LOCALES
 
 
 def test_every_duty_is_a_sentence_in_both_languages() -> None:
-    assert set(SENTENCES) == set(get_args(Duty))
-    assert all(zh.endswith("。") and en.endswith(".") for zh, en in SENTENCES.values())
+    assert set(LOCALES["zh-CN"].groups["instructions"]) == set(get_args(Duty))
+    for duty in get_args(Duty):
+        assert LOCALES["zh-CN"].text("instructions", duty).endswith("。")
+        assert LOCALES["en"].text("instructions", duty).endswith(".")

@@ -1,5 +1,6 @@
 """What people may ask of visits, and collectors tell of them."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -7,12 +8,12 @@ from typing import Annotated, Any, Literal
 from doorstep.events.values import Language, Sealed
 from doorstep.infra.access import FieldAgent, Operator, Principal, Viewer
 from doorstep.kernel.decider import Refused, Routed, StreamId, Unknown
+from doorstep.locales.text import LOCALES
 from doorstep.messaging.settings import MessagingRuntime
 from fastapi import APIRouter, Header
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from visit_scheduler import views
-from visit_scheduler.domain import instructions
 from visit_scheduler.domain.agents import Register
 from visit_scheduler.domain.commands import Attitude, Cause, Command, Complete, Fail, Obstacle, Start, VisitReport
 
@@ -36,8 +37,12 @@ class Duty(BaseModel):
     en: str
 
 
-def _duties(codes: Any) -> list[Duty]:
-    return [Duty(code=code, zh=zh, en=en) for code in codes or () for zh, en in [instructions.SENTENCES[code]]]
+def _duties(codes: Sequence[str] | None) -> list[Duty]:
+    return [Duty(code=code, zh=_instruction("zh-CN", code), en=_instruction("en", code)) for code in codes or ()]
+
+
+def _instruction(language: Language, code: str) -> str:
+    return LOCALES[language].text("instructions", code)
 
 
 class Visit(BaseModel):

@@ -8,8 +8,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
 from time import monotonic
+from typing import Annotated
 
+import typer
 from click import style, unstyle
+
+from doorstep.locales.languages import LANGUAGES, Language, matching, short
 
 GAP = "  "
 NARROWEST = 20
@@ -18,6 +22,15 @@ Progress = Callable[[str, int, int], None]
 """What is done, how much of it, and of how much: 0 where nobody knows."""
 _PIECES = re.compile(r"\x1b\[[\d;]*m|\s*[!-~]+|.")
 """Colours, words of a language with spaces, single characters of one without."""
+
+
+def _language(wanted: str) -> Language:
+    if (found := matching(wanted)) is None:
+        raise typer.BadParameter(f"there is {', '.join(map(short, LANGUAGES))}")
+    return found
+
+
+Lang = Annotated[Language, typer.Option(parser=_language, metavar="TAG", help="language of the sentences")]
 
 
 def table(

@@ -17,6 +17,7 @@ import msgspec
 from doorstep.events.envelope import Instant
 from doorstep.events.money import Money, known_currencies
 from doorstep.events.values import EMAIL, Borrower, Language
+from doorstep.locales.languages import DEFAULT
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 LoanId = Annotated[
@@ -65,7 +66,7 @@ class LoanOverdue(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     business_date: date
     region: Region | None = None
     time_zone: TimeZone | None = None
-    language: Language = "zh-CN"
+    language: Language = DEFAULT
     segment: Name | None = None
 
 

@@ -41,7 +41,7 @@ class Money(msgspec.Struct, frozen=True):
         return Money(self.amount + other.amount, self.currency)
 
     def text(self, language: str) -> str:
-        """As a borrower reads it, in `language` ("zh-CN" or "en")."""
+        """As a borrower reads it, in `language` (a BCP 47 tag)."""
         if self.amount >= 0:
             # The same as below, thirty times as fast; a test compares them for every currency.
             sign, places = _form(self.currency, language)

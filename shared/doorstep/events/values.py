@@ -7,6 +7,7 @@ import msgspec
 
 from doorstep.events.envelope import Instant
 from doorstep.events.money import Money
+from doorstep.locales.languages import Language
 
 __all__ = [
     "Borrower",
@@ -32,7 +33,6 @@ Way = Literal["sms", "voice", "email", "push", "letter", "visit"]
 """A channel, or a visit."""
 ContactPoint = Literal["phone", "email", "push_token", "address"]
 """What a channel reaches a borrower by: a field of `Borrower`."""
-Language = Literal["zh-CN", "en"]
 
 
 class Sealed(msgspec.Struct, frozen=True):

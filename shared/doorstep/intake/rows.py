@@ -16,6 +16,7 @@ from doorstep.events.intake import FIRST_DAY, LAST_DAY, LoanOverdue, known_time_
 from doorstep.events.money import known_currencies
 from doorstep.events.values import EMAIL, Borrower
 from doorstep.intake.mapping import OPTIONAL, REQUIRED
+from doorstep.locales.languages import DEFAULT, LANGUAGES
 
 Value = str | float | date | None
 """What a cell says: None where an optional column is empty."""
@@ -103,7 +104,7 @@ def _together(values: Mapping[str, Value]) -> list[tuple[str, str]]:
 def _loan(values: Mapping[str, Value]) -> LoanOverdue:
     who = {name: values["borrower_name" if name == "name" else name] for name in Borrower.__struct_fields__}
     what = {name: values[name] for name in _LOAN_COLUMNS}
-    return msgspec.convert({**what, "borrower": who, "language": values["language"] or "zh-CN"}, LoanOverdue)
+    return msgspec.convert({**what, "borrower": who, "language": values["language"] or DEFAULT}, LoanOverdue)
 
 
 def _name(text: str) -> str:
@@ -171,8 +172,8 @@ def _region(text: str) -> str:
 
 
 def _language(text: str) -> str:
-    if text not in ("zh-CN", "en"):
-        raise ValueError("must be zh-CN or en")
+    if text not in LANGUAGES:
+        raise ValueError(f"must be {' or '.join(LANGUAGES)}")
     return text
 
 

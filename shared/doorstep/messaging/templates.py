@@ -1,4 +1,4 @@
-"""Texts a borrower gets: one file per language and purpose, versioned, the same bytes for decision and sending.
+"""Texts a borrower gets: a file per language, channel and purpose, versioned, the same bytes for decision and sending.
 
 A file's first line is its version, the rest is the text. `decide` names the template it means (id, version,
 hash), and exactly that one is rendered. Whoever changes a text gives it the next version."""
@@ -6,11 +6,13 @@ hash), and exactly that one is rendered. Whoever changes a text gives it the nex
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
+from importlib.resources.abc import Traversable
+from itertools import product
 
 import jinja2
 
 from doorstep.kernel.artifacts import Publish
+from doorstep.locales.languages import FOLDER, LANGUAGES
 
 # Plain text: HTML escapes would reach the borrower as they stand.
 _environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701
@@ -42,11 +44,18 @@ def parse(template_id: str, content: bytes) -> Template:
     return Template(template_id, int(version), whole, hashlib.sha256(content).hexdigest(), compiled)
 
 
-def load(package: str, ids: Iterable[str]) -> Mapping[str, Template]:
-    """The templates `<package>/templates/<id>.txt`. Raises FileNotFoundError, ValueError: a service with a
-    text missing does not start."""
-    folder = files(package).joinpath("templates")
-    return {one: parse(one, folder.joinpath(f"{one}.txt").read_bytes()) for one in ids}
+def load(channels: Iterable[str], purposes: Iterable[str]) -> Mapping[str, Template]:
+    """The templates `locales/<language>/messages/<channel>/<purpose>.txt` of every language, by
+    `<language>/<channel>/<purpose>`. Raises FileNotFoundError, ValueError: a service with a text missing does not
+    start."""
+    return {
+        "/".join(one): parse("/".join(one), _file(*one).read_bytes())
+        for one in product(LANGUAGES, tuple(channels), tuple(purposes))
+    }
+
+
+def _file(language: str, channel: str, purpose: str) -> Traversable:
+    return FOLDER.joinpath(language, "messages", channel, f"{purpose}.txt")
 
 
 def artifacts(templates: Iterable[Template]) -> tuple[Publish, ...]:

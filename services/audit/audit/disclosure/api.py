@@ -6,9 +6,9 @@ from typing import Annotated
 from urllib.parse import parse_qs, quote
 
 import msgspec
-from doorstep.events.values import Language
 from doorstep.infra.access import Compliance, Principal, Viewer
 from doorstep.kernel.service import Runtime
+from doorstep.locales.languages import DEFAULT, Language
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
@@ -41,7 +41,7 @@ def _case_routes(router: APIRouter, runtime: Runtime) -> None:
     async def case_timeline(
         case_id: str,
         principal: Viewer,
-        lang: Lang = "zh-CN",
+        lang: Lang = DEFAULT,
         as_of: AsOf = None,
         open: bool = False,
         reason: Text = "",
@@ -53,7 +53,7 @@ def _case_routes(router: APIRouter, runtime: Runtime) -> None:
     async def case_pdf(
         case_id: str,
         principal: Viewer,
-        lang: Lang = "zh-CN",
+        lang: Lang = DEFAULT,
         as_of: AsOf = None,
         open: bool = False,
         reason: Text = "",

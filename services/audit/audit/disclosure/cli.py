@@ -3,11 +3,12 @@
 import asyncio
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 import typer
 from doorstep.app import local
+from doorstep.app.printing import Lang
 from doorstep.events.values import Language
 from doorstep.infra.clock import SystemClock
 
@@ -19,7 +20,7 @@ from audit.timeline.as_of import NotYet, timeline_as_of
 
 def timeline(
     case: Annotated[str, typer.Argument(help="case id")],
-    lang: Annotated[Literal["zh", "en"], typer.Option(help="language of the sentences")] = "zh",
+    lang: Lang = "zh",
     as_json: Annotated[bool, typer.Option("--json", help="one JSON value instead of a table")] = False,
     as_of: Annotated[
         str | None,
@@ -31,7 +32,7 @@ def timeline(
     """Everything known of CASE, in causal order."""
     until = _moment(as_of)
     try:
-        shown = asyncio.run(_read(case, "zh-CN" if lang == "zh" else "en", until, folder))
+        shown = asyncio.run(_read(case, lang, until, folder))
     except local.NotHere as error:
         raise typer.BadParameter(str(error)) from None
     except NotYet as error:

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from doorstep.events.values import Language
+from doorstep.locales.languages import DEFAULT, Language, matching
+from doorstep.locales.text import LOCALES
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from audit.presentation.formatting import instant
-from audit.presentation.labels import label
 from audit.presentation.present import ShownTimeline, days, kinds, who
-from audit.presentation.words import word
+from audit.presentation.sentences import label
 from audit.timeline.disputes import DisputeList
 from audit.timeline.domain import zone_named
 from audit.timeline.views import CaseList, Incomplete
@@ -49,9 +49,9 @@ class View:
 
     @cached_property
     def language(self) -> Language:
-        """English where the browser asks for it first, else Chinese."""
+        """What the browser asks for first, where there is that language."""
         wanted = self.request.headers.get("accept-language", "")
-        return self.chosen or ("en" if wanted.lower().startswith("en") else "zh-CN")
+        return self.chosen or matching(wanted.partition(",")[0]) or DEFAULT
 
     def link(self, name: str, path: Mapping[str, str] | None = None, **query: object) -> str:
         """A path within this site that keeps the language; empty parameters are left out."""
@@ -109,8 +109,9 @@ def _render(view: View, template: str, **values: object) -> HTMLResponse:
     html = _templates.get_template(template).render(
         view=view,
         lang=language,
-        t=lambda name: label(name, language),
-        word=lambda name: word(name, language),
+        languages={one: locale.text("language", "name") for one, locale in LOCALES.items()},
+        t=lambda name, **fields: label(name, language, **fields),
+        word=LOCALES[language].word,
         instant=instant,
         who=who,
         style=Markup(_STYLE),  # noqa: S704

@@ -6,12 +6,12 @@ from functools import cache
 
 import msgspec
 import typst
-from doorstep.events.values import Language
+from doorstep.locales.languages import Language
+from doorstep.locales.text import LOCALES
 
 from audit.presentation.formatting import instant
-from audit.presentation.labels import LABELS, label
 from audit.presentation.present import ShownLine, ShownTimeline, days, notes, who
-from audit.presentation.words import WORDS
+from audit.presentation.sentences import label
 from audit.timeline.domain import zone_named
 
 FONT = "Noto Sans CJK SC"
@@ -53,19 +53,19 @@ def _fonts() -> typst.Fonts:
 
 
 def _data(shown: ShownTimeline, opened: bool) -> Mapping[str, object]:
-    language, told = shown.language, days(shown.merged().lines)
-    as_of = label("as_of_now", language)
+    language, groups = shown.language, LOCALES[shown.language].groups
+    as_of, told = label("as_of_now", language), days(shown.merged().lines)
     if shown.as_of:
-        as_of = label("as_of_notice", language).format(instant(shown.as_of, zone_named(shown.zone)))
+        as_of = label("as_of_notice", language, at=instant(shown.as_of, zone_named(shown.zone)))
     return {
         "lang": language.partition("-")[0],
-        "region": "cn" if language == "zh-CN" else "gb",
+        "region": LOCALES[language].text("language", "region"),
         "font": FONT,
         "title": f"{label('case', language)} {shown.case_id}",
         "as_of": as_of,
-        "zone": label("times_in", language).format(shown.zone),
-        "foot": label("rests_on", language).format(shown.size),
-        "labels": {name: label(name, language) for name in (*WORDS, *LABELS)},
+        "zone": label("times_in", language, zone=shown.zone),
+        "foot": label("rests_on", language, count=shown.size),
+        "labels": {**groups["words"], **groups["labels"]},
         "glance": _glance(shown),
         "disputes": shown.summary["disputes"],
         "days": [{"day": day, "lines": [_line(one, language) for one in lines]} for day, lines in told],

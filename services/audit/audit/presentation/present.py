@@ -10,11 +10,10 @@ from typing import Literal
 import msgspec
 from doorstep.events.envelope import Actor
 from doorstep.events.values import Decision, Inputs, Language, Override, PackRef, StrategyRef
+from doorstep.locales.text import LOCALES, Locale
 
 from audit.presentation.formatting import SEALED, breach, detail, instant, offset
-from audit.presentation.labels import label
-from audit.presentation.sentences import gap_sentence, sentence
-from audit.presentation.words import INDEX, REASONS, STAGES, word
+from audit.presentation.sentences import gap_sentence, label, sentence
 from audit.store.entry import Entry, sealed_in
 from audit.timeline.disputes import Dispute
 from audit.timeline.domain import Flag, Gap, Kind, Line, Timeline
@@ -206,13 +205,13 @@ def _line(line: Line, language: Language, zone: tzinfo, opened: Opened) -> Shown
         offset(occurred),
         line.business_date,
         _actor(envelope.actor),
-        _decision(line.decision, language, zone) if line.decision else None,
+        _decision(line.decision, LOCALES[language], zone) if line.decision else None,
         _personal(line.entry, opened),
         _entry(line),
         line.corrects,
         line.corrected_by,
         line.conflicts_with,
-        tuple([breach(one, language) for one in line.violations]),
+        tuple([breach(one, LOCALES[language]) for one in line.violations]),
         line.repeats,
     )
 
@@ -243,14 +242,14 @@ def _entry(line: Line) -> ShownEntry:
     )
 
 
-def _decision(decision: Decision, language: Language, zone: tzinfo) -> ShownDecision:
+def _decision(decision: Decision, locale: Locale, zone: tzinfo) -> ShownDecision:
     return ShownDecision(
         decision_id=decision.decision_id,
         step=decision.step,
         packs=decision.packs,
         strategy=decision.strategy,
         override=decision.override,
-        inputs=_inputs(decision.inputs, language, zone),
+        inputs=_inputs(decision.inputs, locale, zone),
         verdicts=tuple(
             ShownVerdict(
                 v.pack,
@@ -259,7 +258,7 @@ def _decision(decision: Decision, language: Language, zone: tzinfo) -> ShownDeci
                 v.status,
                 v.source,
                 v.confidence,
-                detail(v, language),
+                detail(v, locale),
                 instant(v.earliest_next, zone) if v.earliest_next else None,
             )
             for v in decision.verdicts
@@ -268,32 +267,28 @@ def _decision(decision: Decision, language: Language, zone: tzinfo) -> ShownDeci
     )
 
 
-def _inputs(inputs: Inputs, language: Language, zone: tzinfo) -> dict[str, str]:
+def _inputs(inputs: Inputs, locale: Locale, zone: tzinfo) -> dict[str, str]:
     known = {
         "dpd": str(inputs.dpd),
         "bucket": inputs.bucket,
-        "amount_overdue": inputs.amount_overdue.text(language),
+        "amount_overdue": inputs.amount_overdue.text(locale.language),
         "business_date": inputs.business_date.isoformat(),
         "facts_age": str(inputs.facts_age),
         "local_time": instant(inputs.local_time, inputs.local_time.tzinfo or zone),
         "episode": str(inputs.episode),
-        "stage": word(inputs.stage, language, STAGES),
+        "stage": locale.word(inputs.stage, "stages"),
         "contacts_today": str(inputs.contacts_today),
         "unanswered": str(inputs.unanswered),
         "willingness": str(inputs.willingness),
-        "reasons": _listed([word(code, language, REASONS) for code in inputs.reasons], language),
-        "products": _listed(inputs.products, language),
+        "reasons": locale.listed(locale.word(code, "willingness") for code in inputs.reasons),
+        "products": locale.listed(inputs.products),
         "segment": inputs.segment or "",
-        "countries": _listed(inputs.countries, language),
-        "holds": _listed([word(kind, language) for kind in inputs.holds], language),
-        "consents": _listed([word(kind, language) for kind in inputs.consents], language),
+        "countries": locale.listed(inputs.countries),
+        "holds": locale.listed(map(locale.word, inputs.holds)),
+        "consents": locale.listed(map(locale.word, inputs.consents)),
     }
     # What a decision of before did not know, or there was none of, is not shown.
     return {name: value for name, value in known.items() if value}
-
-
-def _listed(items: Sequence[str], language: Language) -> str:
-    return ("、" if language == "zh-CN" else ", ").join(items)
 
 
 def _glance(known: Summary, language: Language, zone: tzinfo) -> Glance:
@@ -351,19 +346,17 @@ def days(lines: Sequence[ShownLine]) -> Sequence[tuple[str, Sequence[ShownLine]]
 
 def dispute_in_a_line(dispute: Dispute, language: Language, zone: tzinfo) -> str:
     """An open dispute with its deadlines, in a line."""
-    index = INDEX[language]
-    deadlines = ("；", "; ")[index].join(_deadlines(dispute, language, zone))
-    return ("{}：{}", "{}: {}")[index].format(word(dispute.about, language), deadlines)
+    locale = LOCALES[language]
+    deadlines = locale.clauses(_deadlines(dispute, locale, zone))
+    return locale.text("dispute", about=locale.word(dispute.about), deadlines=deadlines)
 
 
-def _deadlines(dispute: Dispute, language: Language, zone: tzinfo) -> Iterator[str]:
-    index = INDEX[language]
+def _deadlines(dispute: Dispute, locale: Locale, zone: tzinfo) -> Iterator[str]:
     if dispute.answered_at:
-        yield ("已答复", "answered")[index]
+        yield locale.text("dispute", "answered")
     for name, at in dispute.due().items():
-        by = instant(at, zone)
-        late = ("，已逾期", ", overdue")[index] if name in dispute.missed else ""
-        yield (f"须于 {by} 前{word(name, language)}{late}", f"{word(name, language)} by {by}{late}")[index]
+        said = "missed" if name in dispute.missed else "deadline"
+        yield locale.text("dispute", said, deadline=locale.word(name), by=instant(at, zone))
 
 
 def kinds(lines: Sequence[ShownLine]) -> Mapping[str, int]:

@@ -5,8 +5,8 @@ from doorstep.app.printing import table
 from doorstep.events.values import Language
 
 from audit.presentation.formatting import instant
-from audit.presentation.labels import label
 from audit.presentation.present import ShownLine, ShownTimeline, notes
+from audit.presentation.sentences import label
 
 _COLOURS = {
     "gap": "red",

@@ -8,8 +8,11 @@ from typing import get_args, get_type_hints
 import msgspec
 from doorstep.events import envelope as envelopes
 from doorstep.events.envelope import Envelope
-from doorstep.events.registry import Event, UnknownEvent, decode_event
+from doorstep.events.registry import Event, UnknownEvent, decode_event, load
 from doorstep.events.values import Sealed
+
+# The audit reads every type there is, whatever else of it is imported.
+load()
 
 _LONGEST_NAME = 500
 _LARGEST_VERSION = 2**31 - 1

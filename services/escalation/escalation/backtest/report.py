@@ -2,25 +2,18 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from typing import Self
+from typing import Self, get_args
 
 import msgspec
 from doorstep.app.printing import table
-from doorstep.events.values import Language
+from doorstep.events.values import Language, Way
+from doorstep.locales.text import LOCALES, Locale
 
 from escalation.backtest.backtest import Period, Replay
-from escalation.backtest.differences import Differences
-from escalation.domain.explanation.explain import difference
-from escalation.domain.explanation.phrases import INDEX
+from escalation.backtest.differences import DecisionChange, Differences, Kind
+from escalation.backtest.recorded import Refusal
+from escalation.domain.explanation import clock
 
-KINDS = {
-    "contact-now-denied": ("不再进行的联系", "contacts no more"),
-    "contact-now-allowed": ("新增的联系", "contacts gained"),
-    "visit-lost": ("不再准许的上门", "visits lost"),
-    "visit-gained": ("新增的上门", "visits gained"),
-    "moved": ("改时间", "at another time"),
-    "step-changed": ("改方式", "in another way"),
-}
 SHOWN = 30
 """Lines of a table; the JSON has all."""
 
@@ -71,65 +64,77 @@ class BacktestReport(msgspec.Struct, frozen=True, kw_only=True):
 
 def shown(report: BacktestReport, language: Language) -> Iterator[str]:
     """The report, part by part."""
-    zh = language == "zh-CN"
-    folded, decided = report.speeds
-    yield (
-        f"{report.first} 至 {report.last}：{report.cases:,} 个案件，{report.events:,} 条事件，"
-        f"重新评估 {report.decisions:,} 次"
-        if zh
-        else f"{report.first} to {report.last}: {report.cases:,} cases, {report.events:,} events,"
-        f" {report.decisions:,} looks taken again"
-    )
-    yield _totals(report.found, language)
-    if report.found.changed:
-        yield _changed(report.found, language)
-        yield _by_rule(report.found, language)
+    locale, found = LOCALES[language], report.found
+    counts = {name: f"{getattr(report, name):,}" for name in ("cases", "events", "decisions")}
+    yield _say(locale, "span", first=report.first, last=report.last, **counts)
+    yield _totals(found, locale)
+    if found.changed:
+        yield _changed(found, locale)
+        yield _by_rule(found, locale)
     else:
-        yield "没有任何决策改变。" if zh else "No decision changes."
-    for one in report.found.examples:
-        yield (
-            f"· {one.case_id}：{difference(one, language)}" if zh else f"· {one.case_id}: {difference(one, language)}"
-        )
+        yield _say(locale, "same")
+    for one in found.examples:
+        yield _say(locale, "example", case_id=one.case_id, change=difference(one, language))
     if report.refused:
-        yield (
-            f"有 {report.refused} 项人工操作在新政策下无从进行，已略过。"
-            if zh
-            else f"{report.refused} steps of people were not possible in this course of things, and are left out."
-        )
-    yield (
-        f"读取 {folded:,.0f} 条事件/秒，决策 {decided:,.0f} 次/秒"
-        if zh
-        else f"{folded:,.0f} events/s folded, {decided:,.0f} decisions/s"
+        yield _say(locale, "refused", count=report.refused)
+    folded, decided = report.speeds
+    yield _say(locale, "speed", folded=f"{folded:,.0f}", decided=f"{decided:,.0f}")
+
+
+def difference(change: DecisionChange, language: Language) -> str:
+    """One changed decision, in a sentence."""
+    locale, zone = LOCALES[language], change.local.tzinfo
+    said = locale.text(
+        "change",
+        change.kind,
+        way=locale.word(change.way),
+        to_way=locale.word(change.to_way or ""),
+        at=clock(change.at.astimezone(zone)),
+        to=clock(change.to_at.astimezone(zone)) if change.to_at else "",
+        bucket=change.bucket,
     )
+    if not change.refusals:
+        reason = "unwanted" if change.kind in ("contact-now-denied", "visit-lost") else "wanted"
+        return locale.text("change", reason, change=said, step=change.step)
+    reason = "denied" if change.kind in ("contact-now-allowed", "visit-gained") else "because"
+    why = locale.clauses(_why(one, change.way, locale) for one in change.refusals)
+    return locale.text("change", reason, change=said, why=why)
 
 
-def _totals(found: Differences, language: Language) -> str:
+def _why(refusal: Refusal, way: Way, locale: Locale) -> str:
+    form, other = ("refusal", "") if refusal.way == way else ("refusal_of", locale.word(refusal.way))
+    return locale.text("change", form, rule=refusal.rule, way=other, detail=locale.recorded(refusal.en, refusal.zh))
+
+
+def _say(locale: Locale, name: str, **fields: object) -> str:
+    return locale.text("backtest", name, **fields)
+
+
+def _totals(found: Differences, locale: Locale) -> str:
     both = (found.before, found.after)
     rows = [
-        (name if language == "zh-CN" else of, *(f"{getattr(one, of):,}" for one in both))
-        for name, of in (("准许的联系", "contacts"), ("准许的上门", "visits"), ("不准", "denials"))
+        (_say(locale, name), *(f"{getattr(one, name):,}" for one in both)) for name in ("contacts", "visits", "denials")
     ]
     rules = sorted(found.before.refusals.keys() | found.after.refusals.keys())
     changed = [name for name in rules if found.before.refusals.get(name, 0) != found.after.refusals.get(name, 0)]
     for name in changed[:SHOWN]:
-        label = f"不准：{name}" if language == "zh-CN" else f"refused by {name}"
+        label = _say(locale, "refused_by", rule=name)
         rows.append((label, *(f"{one.refusals.get(name, 0):,}" for one in both)))
-    return _table(("", ""), ("原政策", "as recorded"), ("新政策", "other policy"), rows=rows, language=language)
+    return _table("", _say(locale, "before"), _say(locale, "after"), rows=rows)
 
 
-def _changed(found: Differences, language: Language) -> str:
-    kinds = [kind for kind in KINDS if kind in found.changed]
-    rows = [(KINDS[kind][INDEX[language]], f"{found.changed[kind]:,}") for kind in kinds]
-    return _table(("变化", "change"), ("数量", "how many"), rows=rows, language=language)
+def _changed(found: Differences, locale: Locale) -> str:
+    kinds = [kind for kind in get_args(Kind) if kind in found.changed]
+    rows = [(_say(locale, kind), f"{found.changed[kind]:,}") for kind in kinds]
+    return _table(*(_say(locale, name) for name in ("change", "count")), rows=rows)
 
 
-def _by_rule(found: Differences, language: Language) -> str:
-    rows = [(KINDS[one.kind][INDEX[language]], one.rule, one.bucket, f"{one.count:,}") for one in found.counts[:SHOWN]]
+def _by_rule(found: Differences, locale: Locale) -> str:
+    rows = [(_say(locale, one.kind), one.rule, one.bucket, f"{one.count:,}") for one in found.counts[:SHOWN]]
     if len(found.counts) > SHOWN:
         rows.append((f"… {len(found.counts) - SHOWN}", "", "", ""))
-    columns = (("变化", "change"), ("规则", "rule"), ("逾期天段", "bucket"), ("数量", "how many"))
-    return _table(*columns, rows=rows, language=language)
+    return _table(*(_say(locale, name) for name in ("change", "rule", "bucket", "count")), rows=rows)
 
 
-def _table(*columns: tuple[str, str], rows: Iterable[Sequence[str]], language: Language) -> str:
-    return table([words[INDEX[language]] for words in columns], rows, right={len(columns) - 1})
+def _table(*columns: str, rows: Iterable[Sequence[str]]) -> str:
+    return table(columns, rows, right={len(columns) - 1})

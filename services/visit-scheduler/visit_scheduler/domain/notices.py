@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from babel.dates import format_datetime
 from doorstep.events.values import Borrower, Language
+from doorstep.locales.text import LOCALES, Locale
 from doorstep.messaging.channels import CHANNELS
 from doorstep.messaging.templates import Template, artifacts, load, plain
 from doorstep.messaging.windows import local
@@ -34,39 +34,29 @@ def template(language: Language, channel: NoticeChannel) -> Template:
 
 def render(template: Template, visit: Appointment, borrower: Borrower, lender: Lender) -> str:
     """The notice as the borrower reads it; times are the borrower's."""
-    language = visit.terms.language
+    locale = LOCALES[visit.terms.language]
     return template.render(
         name=plain(borrower.name),
         lender=lender.name,
         phone=lender.phone,
         agency=visit.collectors[0].agency,
-        agents=_listed(language, visit.agent_ids),
+        agents=_both(locale, visit.agent_ids),
         count=len(visit.collectors),
-        amount=visit.terms.amount.text(language),
-        when=_when(visit),
+        amount=visit.terms.amount.text(locale.language),
+        when=_when(visit, locale),
     )
 
 
-def _when(visit: Appointment) -> str:
-    terms = visit.terms
-    day, clock = _PATTERNS[terms.language]
-    begin, end = local(terms.windows, visit.starts), local(terms.windows, visit.ends)
-    locale = terms.language.replace("-", "_")
-    return f"{format_datetime(begin, day, locale=locale)}{begin:{clock}}-{end:%H:%M}"
+def _when(visit: Appointment, locale: Locale) -> str:
+    begin, end = (local(visit.terms.windows, instant) for instant in (visit.starts, visit.ends))
+    day = locale.date(begin.date(), locale.text("notice", "day"))
+    return locale.text("notice", "when", day=day, begins=f"{begin:%H:%M}", ends=f"{end:%H:%M}")
 
 
-_PATTERNS: dict[Language, tuple[str, str]] = {
-    "zh-CN": ("y年M月d日（EEEE）", "%H:%M"),
-    "en": ("EEEE d MMMM y", ", %H:%M"),
-}
+def _both(locale: Locale, items: Sequence[str]) -> str:
+    """Two or more who come together."""
+    return locale.text("language", "last").join([locale.listed(items[:-1]), items[-1]])
 
 
-def _listed(language: Language, items: Sequence[str]) -> str:
-    return "、".join(items) if language == "zh-CN" else ", ".join(items[:-1]) + " and " + items[-1]
-
-
-_TEMPLATES = load(
-    "visit_scheduler",
-    (f"{language}/{channel}/visit-notice" for language in get_args(Language) for channel in get_args(NoticeChannel)),
-)
+_TEMPLATES = load(get_args(NoticeChannel), ["visit-notice"])
 ARTIFACTS = artifacts(_TEMPLATES.values())

@@ -8,10 +8,10 @@ from datetime import datetime
 from uuid import uuid4
 
 import msgspec
-from doorstep.events.values import Language
 from doorstep.infra.access import Principal
 from doorstep.kernel.decider import Routed, StreamId, Unknown
 from doorstep.kernel.service import Halt
+from doorstep.locales.languages import LANGUAGES, short
 from tlog.folder import Broken, Folder
 from tlog.notes import Signer
 from tlog.verifier import Wrong, check, open_checkpoint
@@ -33,7 +33,6 @@ MAY_EXPORT = ("auditor", "compliance", "admin")
 MAY_OPEN = ("compliance", "admin")
 PATIENCE = 10.0
 """Seconds to wait for another process to sign what has been absorbed."""
-_LANGUAGES: Mapping[str, Language] = {"zh": "zh-CN", "en": "en"}
 
 
 class NotExported(ConnectionError):
@@ -143,11 +142,12 @@ def _entries(known: Timeline) -> Iterator[Entry]:
 def _renderings(known: Timeline, as_of: datetime | None, opened: Opened | None) -> Mapping[str, bytes]:
     """The timeline to be read. Personal data that were opened stand on paper, and in a file of their own."""
     files: dict[str, bytes] = {}
-    for short, language in _LANGUAGES.items():
+    for language in LANGUAGES:
+        name = f"timeline.{short(language)}"
         sealed = present(known, language, as_of=as_of)
-        files[f"timeline.{short}.json"] = _pretty(sealed)
+        files[f"{name}.json"] = _pretty(sealed)
         printed = present(known, language, as_of=as_of, opened=opened) if opened is not None else sealed
-        files[f"timeline.{short}.pdf"] = _pdf(printed, opened=opened is not None)
+        files[f"{name}.pdf"] = _pdf(printed, opened=opened is not None)
     if opened is not None:
         files["personal.json"] = _pretty({str(position): opened[position] for position in sorted(opened)})
     return files

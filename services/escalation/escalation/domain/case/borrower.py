@@ -3,6 +3,7 @@
 import msgspec
 from doorstep.events.escalation.loans import LoanOverdueRecorded
 from doorstep.events.values import ContactPoint, Language, Sealed
+from doorstep.locales.languages import DEFAULT
 
 from escalation.domain.case.loans import NEVER, Fact, Order, order
 
@@ -13,7 +14,7 @@ class BorrowerProfile(msgspec.Struct, frozen=True, kw_only=True):
 
     known_as_of: Order = NEVER
     personal: Sealed | None = None
-    language: Language = "zh-CN"
+    language: Language = DEFAULT
     region: str | None = None
     time_zone: str | None = None
     phone_token: str | None = None
