@@ -22,6 +22,7 @@ import pytest_asyncio
 from doorstep.app.embedded import Embedded, Secrets
 from doorstep.app.simulation import Simulation
 from doorstep.events.audit import CheckpointSigned
+from doorstep.events.kernel import ArtifactPublished
 from doorstep.infra.clock import SimulatedClock
 from doorstep.infra.database import EmbeddedPostgres
 from doorstep_demo.run import published
@@ -92,8 +93,11 @@ async def events(doorstep: Embedded) -> list[dict[str, Any]]:
 
 
 def said(data: Any) -> Any:
-    """`data` without what is under seal: ciphertext is never the same twice."""
+    """`data` without what is under seal: ciphertext is never the same twice; and without the hash of the strategy,
+    whose default graph has learned of contact points since."""
     match data:
+        case {"graph": graph, "hash": _, "engine": engine, "path": path}:
+            return {"graph": graph, "engine": engine, "path": path}
         case {"key_id": _, "commitment": _, "box": _}:
             return "sealed"
         case dict():
@@ -114,13 +118,15 @@ def holds(now: Any, then: Any) -> bool:
 
 async def test_it_goes_on_event_by_event_as_the_release_that_made_it(continued: Continued) -> None:
     expected = [json.loads(line) for line in (continued.folder / "went-on.ndjson").read_text().splitlines()]
-    went_on = [one for one in continued.events if one["type"] != CheckpointSigned.event_type]
+    # When it signs, and what it publishes once because its content is new, is this release's own.
+    own = (CheckpointSigned.event_type, ArtifactPublished.event_type)
+    went_on = [one for one in continued.events if one["type"] not in own]
     places = ("type", "stream", "streamversion", "time", "id")
     assert [[one[name] for name in places] for one in went_on] == [[one[name] for name in places] for one in expected]
     differing = [
         (one["type"], said(one["data"]), then["data"])
         for one, then in zip(went_on, expected, strict=True)
-        if not holds(said(one["data"]), then["data"])
+        if not holds(said(one["data"]), said(then["data"]))
     ]
     assert differing == []
 

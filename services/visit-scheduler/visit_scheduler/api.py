@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from doorstep.events.values import Language, Sealed
 from doorstep.infra.access import FieldAgent, Operator, Principal, Viewer
