@@ -17,7 +17,7 @@ from doorstep.app.embedded import installed
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = {service.name: ROOT / "services" / service.name for service in installed()}
-PACKAGES = {service.name: SERVICES[service.name] / service.package for service in installed()}
+PACKAGES = {service.name: SERVICES[service.name] / service.package.partition(".")[0] for service in installed()}
 FILES = ("react.py", "views.py", "api.py", "main.py")
 SOURCES = sorted(
     path

@@ -12,7 +12,7 @@ import pytest
 import structlog
 from audit.disclosure.opening import ERASED
 from audit.log.writer import signer
-from audit.settings import AuditSettings
+from audit.store.settings import AuditSettings
 from doorstep.infra import database, telemetry
 from doorstep.infra.access import Role
 from doorstep.infra.vault import CACHE_FOR

@@ -10,8 +10,8 @@ import msgspec
 from audit.log import domain, writer
 from audit.log.domain import Head
 from audit.log.writer import LogWriter
-from audit.settings import AuditSettings
 from audit.store.react import absorb
+from audit.store.settings import AuditSettings
 from doorstep.bus.interface import Partition, Record
 from doorstep.bus.postgres import PostgresBus
 from doorstep.events.envelope import Envelope, encode, event_id
@@ -40,7 +40,7 @@ NewDatabase = Callable[..., Awaitable["AsyncEngine"]]
 # The audit without its pages: what the log needs.
 LOGGING = Service(
     name="audit",
-    package="audit",
+    package="audit.store",
     topic=AUDIT,
     listens=(LOANS, AUDIT),
     settings=AuditSettings,

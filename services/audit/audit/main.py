@@ -29,8 +29,8 @@ from audit.monitor import api as monitor_api
 from audit.monitor import cli as monitor_cli
 from audit.monitor.domain import violations
 from audit.monitor.workers import Monitor
-from audit.settings import AuditRuntime, AuditSettings
 from audit.store.react import absorb
+from audit.store.settings import AuditRuntime, AuditSettings
 from audit.timeline import api as timeline_api
 from audit.timeline.workers import Completeness
 
@@ -67,7 +67,7 @@ def workers(runtime: AuditRuntime) -> Sequence[Worker]:
 
 service = Service(
     name="audit",
-    package="audit",
+    package="audit.store",
     topic=AUDIT,
     listens=PUBLISHED,
     settings=AuditSettings,

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from audit.main import service
-from audit.settings import AuditSettings
+from audit.store.settings import AuditSettings
 from doorstep.bus.postgres import PostgresBus
 from doorstep.infra import database
 from doorstep.infra.access import Issuer, private_key

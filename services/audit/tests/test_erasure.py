@@ -14,9 +14,9 @@ from audit.erasure import effects
 from audit.erasure.domain import Kept, Ordered, erasure
 from audit.erasure.workers import KeyRetention, Retention
 from audit.main import service
-from audit.settings import AuditSettings
 from audit.store import views
 from audit.store.react import absorb
+from audit.store.settings import AuditSettings
 from audit.timeline.domain import timeline
 from doorstep.bus.postgres import PostgresBus
 from doorstep.events.audit import ErasureOrdered

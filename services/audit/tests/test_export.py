@@ -13,8 +13,8 @@ from audit.disclosure.evidence import export as exporting
 from audit.disclosure.evidence.export import Wanted, export
 from audit.log.writer import signer
 from audit.main import service
-from audit.settings import AuditSettings
 from audit.store.react import absorb
+from audit.store.settings import AuditSettings
 from doorstep.bus.postgres import PostgresBus
 from doorstep.events.escalation.cases import CaseCured, CaseOpened
 from doorstep.events.escalation.loans import LoanOverdueRecorded

@@ -11,8 +11,8 @@ import pytest
 from audit.monitor import views as monitored
 from audit.monitor.domain import violations
 from audit.monitor.workers import Monitor
-from audit.settings import AuditSettings
 from audit.store.react import absorb
+from audit.store.settings import AuditSettings
 from doorstep.bus.interface import Outgoing, Partition, Record
 from doorstep.bus.postgres import PostgresBus
 from doorstep.events.topics import AUDIT, ESCALATION
@@ -32,7 +32,7 @@ MINUTE = timedelta(minutes=1)
 # The audit without its pages and its log: what the monitor needs.
 MONITORING = Service(
     name="audit",
-    package="audit",
+    package="audit.store",
     topic=AUDIT,
     listens=(AUDIT,),
     settings=AuditSettings,

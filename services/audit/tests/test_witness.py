@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from audit.settings import AuditSettings
+from audit.store.settings import AuditSettings
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from doorstep.app.cli import app as doorstep
 from doorstep.infra import failpoints

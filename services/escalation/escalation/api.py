@@ -11,6 +11,7 @@ from doorstep.events.escalation.permits import Purpose
 from doorstep.events.escalation.preferences import ConsentKind
 from doorstep.events.values import Language, Sealed, Way
 from doorstep.infra.access import Compliance, Operator, Principal, Viewer
+from doorstep.infra.settings import Settings
 from doorstep.kernel.decider import Refused, Routed, Unknown
 from doorstep.kernel.service import Runtime
 from doorstep.locales.languages import DEFAULT
@@ -26,7 +27,6 @@ from escalation.domain.explanation import explain
 from escalation.domain.policy import Policies, describe
 from escalation.domain.rules.pack import InvalidPolicy
 from escalation.react import case_stream
-from escalation.settings import EscalationSettings
 
 Repeatable = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
 Id = Annotated[str, Field(min_length=1, max_length=100)]
@@ -170,7 +170,7 @@ class Ramp(Reason):
     first_contacts_a_day: Annotated[int, Field(ge=0)] | None
 
 
-def api(runtime: Runtime[EscalationSettings, Policies]) -> APIRouter:
+def api(runtime: Runtime[Settings, Policies]) -> APIRouter:
     """The routes. A rule that says no is a 409 with a sentence that says what to do."""
     router = APIRouter(tags=["escalation"])
     desk = _Desk(runtime)
@@ -187,7 +187,7 @@ def api(runtime: Runtime[EscalationSettings, Policies]) -> APIRouter:
 class _Desk:
     """Where commands of people arrive."""
 
-    def __init__(self, runtime: Runtime[EscalationSettings, Policies]) -> None:
+    def __init__(self, runtime: Runtime[Settings, Policies]) -> None:
         self.runtime = runtime
 
     @property

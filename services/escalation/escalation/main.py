@@ -1,10 +1,12 @@
 """Escalation decides: it owns the case and its ledger, and permits or denies every contact and visit."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from doorstep.events.topics import AUDIT, ESCALATION, INTAKE, REMINDER, VISITS
-from doorstep.infra.settings import WrongSettings
+from doorstep.infra.settings import Settings, WrongSettings
 from doorstep.kernel.service import Service
+from pydantic import Field
 
 from escalation.api import api
 from escalation.cli import commands
@@ -15,8 +17,13 @@ from escalation.domain.policy import Policies
 from escalation.domain.rules.pack import InvalidPolicy
 from escalation.intake import translate
 from escalation.react import react
-from escalation.settings import EscalationSettings
 from escalation.views import project
+
+
+class EscalationSettings(Settings):
+    """What escalation reads from its environment beside what every service does: where its policy lies."""
+
+    policy_folder: Path | None = Field(None, description="packs/, strategies/ and tenants.yaml; empty: those built in")
 
 
 def policies(settings: EscalationSettings) -> Policies:

@@ -10,8 +10,7 @@ from doorstep.bus.postgres import PostgresBus
 from doorstep.infra import database
 from doorstep.infra.clock import SimulatedClock
 from doorstep.kernel.runtime import Running
-from escalation.main import service
-from escalation.settings import EscalationSettings
+from escalation.main import EscalationSettings, service
 
 from tests.support.escalation import at
 

@@ -29,9 +29,8 @@ from escalation.domain.case.holds import LiftHold
 from escalation.domain.case.loans import RecordFact
 from escalation.domain.decider import DECIDER
 from escalation.domain.policy import Policies
-from escalation.main import service
+from escalation.main import EscalationSettings, service
 from escalation.react import case_stream
-from escalation.settings import EscalationSettings
 from sqlalchemy import text
 
 from tests.support.escalation import at, overdue, told, woken

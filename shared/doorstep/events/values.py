@@ -63,6 +63,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Whether this verdict alone forbids."""
         return not self.allowed and self.status != "draft"
 
+    @property
+    def cited(self) -> str:
+        """The rule with its pack, as `cn/quiet-hours`; ours are `doorstep/...`."""
+        return f"{self.pack or 'doorstep'}/{self.rule}"
+
 
 class PackRef(msgspec.Struct, frozen=True):
     """A rule pack as it was: `hash` is the SHA-256 of its content."""

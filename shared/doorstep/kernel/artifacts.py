@@ -5,7 +5,7 @@ decision years later must still see what it was made by: so each service tells i
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -14,7 +14,6 @@ import msgspec
 
 from doorstep.events.kernel import ArtifactKind, ArtifactPublished
 from doorstep.kernel.decider import NO_TENANT, Decider, Routed, StreamId
-from doorstep.kernel.service import Executes, Worker
 
 CATEGORY = "artifact"
 
@@ -70,24 +69,3 @@ DECIDER = Decider(CATEGORY, Artifact(), Artifact, decide, evolve)
 def routed(publish: Publish) -> Routed:
     """To the stream of this content, which belongs to no tenant and no case."""
     return Routed(StreamId(CATEGORY, f"{publish.kind}-{publish.hash}", publish.hash, NO_TENANT), publish)
-
-
-class Publisher(Worker):
-    """The worker that publishes what its service goes by, and what it goes by later. It asks at each turn, so what
-    `artifacts` answers should be made beforehand."""
-
-    name = "artifacts"
-
-    def __init__(self, runtime: Executes, artifacts: Callable[[], Sequence[Publish]]) -> None:
-        self._runtime = runtime
-        self._artifacts = artifacts
-        self._published: set[str] = set()
-
-    async def turn(self, *, hurry: bool = False) -> int:
-        """Publish at once what this process has not published yet; how many contents were new to all."""
-        fresh = [one for one in self._artifacts() if one.hash not in self._published]
-        if not fresh:
-            return 0
-        events = await self._runtime.execute(*map(routed, fresh))
-        self._published.update(one.hash for one in fresh)
-        return len(events)

@@ -29,6 +29,7 @@ from doorstep.kernel.counters import Counters
 from doorstep.kernel.decider import C, Decider, E, Routed, S, StreamId
 from doorstep.kernel.effects import Effects
 from doorstep.kernel.handle import Handler
+from doorstep.kernel.publisher import Publisher
 from doorstep.kernel.relay import Relay
 from doorstep.kernel.service import Halt, R_co, Service, T_co, Worker
 from doorstep.kernel.store import Store
@@ -105,7 +106,7 @@ class Running(Generic[T_co, R_co]):
         self.timers = Timers(engine, clock, store, telemetry, batch)
         self.effects = Effects(service.performers(self), engine, clock, store, telemetry)
         self.relay = Relay(engine, self.bus, telemetry, batch)
-        publisher = artifacts.Publisher(self, lambda: service.artifacts(self.resources))
+        publisher = Publisher(self, lambda: service.artifacts(self.resources))
         self.workers = [publisher, *service.workers(self)]
         self._faults.pop("start", None)
 

@@ -10,8 +10,9 @@ from counting import World
 from doorstep.events.envelope import decode
 from doorstep.events.kernel import ArtifactPublished
 from doorstep.events.registry import Event
-from doorstep.kernel.artifacts import DECIDER, Publish, Publisher, routed
+from doorstep.kernel.artifacts import DECIDER, Publish, routed
 from doorstep.kernel.decider import NO_TENANT, Routed
+from doorstep.kernel.publisher import Publisher
 from doorstep.kernel.service import Runtime
 from sqlalchemy import text
 

@@ -16,7 +16,7 @@ from doorstep.kernel.runtime import Running
 
 from audit.erasure import effects
 from audit.erasure.domain import KeyGone, erasure
-from audit.settings import AuditSettings
+from audit.store.settings import AuditSettings
 
 _GONE = "the key is destroyed; processes that have used it forget it within a minute"
 _ORDERED = "the erasure is ordered; the process that runs the audit destroys the key within seconds"

@@ -12,9 +12,9 @@ from audit.erasure import views as erasure_views
 from audit.erasure.domain import Erase, known
 from audit.erasure.effects import erasure_id, stream
 from audit.erasure.retention import Expiry, expiry, packs
-from audit.settings import AuditRuntime
 from audit.store import views
 from audit.store.entry import Entry
+from audit.store.settings import AuditRuntime
 
 HOURLY, DAILY = timedelta(hours=1), timedelta(days=1)
 EARLIEST = datetime.min.replace(tzinfo=UTC)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, HTTPException, Response
 from tlog.folder import Folder
 from tlog.paths import CHECKPOINT, is_open, is_part
 
-from audit.settings import AuditRuntime
+from audit.store.settings import AuditRuntime
 
 _FOR_EVER = "max-age=31536000, immutable"
 

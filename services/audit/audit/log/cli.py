@@ -18,7 +18,7 @@ from tlog.verifier import VerifierKey, Wrong
 from tlog.verify import Verified, verify
 
 from audit.log import scrub, writer
-from audit.settings import AuditSettings
+from audit.store.settings import AuditSettings
 
 T = TypeVar("T")
 commands = typer.Typer(no_args_is_help=True, help="The log of all events that nobody can quietly change.")

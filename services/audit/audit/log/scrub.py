@@ -14,8 +14,8 @@ from tlog.wrapper import Logged
 
 from audit.log import domain
 from audit.log.writer import LogBroken
-from audit.settings import AuditRuntime
 from audit.store import views
+from audit.store.settings import AuditRuntime
 
 SLICE = 16 * WIDTH
 

@@ -28,8 +28,8 @@ from tlog.wrapper import Logged
 
 from audit.log import domain
 from audit.log.domain import Head, Sign
-from audit.settings import AuditRuntime, AuditSettings
 from audit.store import views
+from audit.store.settings import AuditRuntime, AuditSettings
 
 BATCH = 8192
 

@@ -22,7 +22,7 @@ from doorstep.kernel.service import Worker
 
 from audit.monitor import views
 from audit.monitor.domain import RaiseViolations, stream
-from audit.settings import AuditRuntime
+from audit.store.settings import AuditRuntime
 
 DAILY = timedelta(days=1)
 LEEWAY = timedelta(minutes=1)

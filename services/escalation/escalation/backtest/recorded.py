@@ -35,9 +35,6 @@ from escalation.domain.case.holds import OVER
 from escalation.domain.case.lifecycle import Decided
 from escalation.domain.case.loans import Fact
 
-OURS = "doorstep"
-"""Whose rule it is that no pack has."""
-
 
 class RecordedEvent(NamedTuple):
     """An event as its stream holds it. The rows of one stream come together, in order."""
@@ -87,7 +84,7 @@ def assessment_of(event: Decided | CaseAssessed, at: datetime) -> Assessment:
     way: Way = event.channel if isinstance(event, ContactPermitted | ContactDenied) else "visit"
     decision = event.decision
     refusals = tuple(
-        Refusal(f"{one.pack or OURS}/{one.rule}", one.detail, one.detail_zh, way, one.earliest_next)
+        Refusal(one.cited, one.detail, one.detail_zh, way, one.earliest_next)
         for one in getattr(decision, "verdicts", ())
         if one.refuses()
     )

@@ -13,7 +13,6 @@ from doorstep.events.registry import decode_event
 from doorstep.events.values import Decision, Inputs, Language, Verdict
 from doorstep.locales.text import LOCALES, Locale
 
-from escalation.backtest.recorded import OURS
 from escalation.domain.case.lifecycle import Decided
 
 
@@ -126,14 +125,11 @@ def _ruled(verdicts: Sequence[Verdict], locale: Locale) -> Iterator[str]:
 
 
 def _verdict(verdict: Verdict, locale: Locale) -> Iterator[str]:
-    yield _say(locale, "verdict", rule=_name(verdict), detail=locale.recorded(verdict.detail, verdict.detail_zh))
+    yield _say(locale, "verdict", rule=verdict.cited, detail=locale.recorded(verdict.detail, verdict.detail_zh))
     standing = "" if verdict.confidence == "unverified" else locale.word(verdict.status, "standing")
     source, sure = _say(locale, "source", source=verdict.source), locale.word(verdict.confidence, "confidence")
     yield f"    {locale.clauses(part for part in (source, standing, sure) if part)}"
 
-
-def _name(verdict: Verdict) -> str:
-    return f"{verdict.pack or OURS}/{verdict.rule}"
 
 
 def _made_by(decision: Decision, locale: Locale) -> Iterator[str]:

@@ -7,7 +7,7 @@ from doorstep.infra.access import Auditor, Principal
 from fastapi import APIRouter, Body, HTTPException, Request, Response
 
 from audit.disclosure.evidence.export import MAY_OPEN, Wanted, export
-from audit.settings import AuditRuntime
+from audit.store.settings import AuditRuntime
 from audit.timeline.as_of import NotYet
 from audit.timeline.instants import NoInstant, instant
 

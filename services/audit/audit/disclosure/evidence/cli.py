@@ -16,7 +16,7 @@ from doorstep.kernel.decider import Refused, Unknown
 from tlog.verifier import COSIGNATURE, ED25519, VerifierKey, Wrong, check, key_of, refusal, summary
 
 from audit.disclosure.evidence.export import Exported, Wanted, export
-from audit.settings import AuditSettings
+from audit.store.settings import AuditSettings
 from audit.timeline.as_of import NotYet
 from audit.timeline.instants import NoInstant, instant
 

@@ -22,9 +22,9 @@ from audit.disclosure.opening import open_personal
 from audit.log.writer import LogWriter, WrongKey, signer
 from audit.presentation import pdf
 from audit.presentation.present import Opened, ShownTimeline, present
-from audit.settings import AuditRuntime
 from audit.store import views
 from audit.store.entry import Entry
+from audit.store.settings import AuditRuntime
 from audit.timeline.artifacts import cited
 from audit.timeline.as_of import timeline_as_of
 from audit.timeline.domain import Line, Timeline, timeline
