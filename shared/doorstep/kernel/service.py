@@ -238,14 +238,14 @@ async def _no_projection(*_: object) -> None:
 
 @dataclass(frozen=True)
 class Service(Generic[T, R]):
-    """`settings` is what it reads from its environment, and `resources` what it holds of its own and makes from them
-    when it starts: gateways, policies. `react` turns an event heard into commands (pure). `effects` names what a
-    committed event of `deciders` sets off, `performers` who carries it out, by kind. `project` keeps the service's
-    views, in the transaction of those events. `absorb`, instead of `react`, takes records as they came, unread: that is
-    how the audit keeps what it does not understand. `workers` are loops of the service's own, made once it can reach
-    its database. `artifacts` are what it decides or speaks by now: asked for again and again, and each content
-    published once. `translators` read topics that do not carry our envelope. `contexts`, by category, are what is
-    decided with."""
+    """`package` is where its migrations lie. `settings` is what it reads from its environment, and `resources` what it
+    holds of its own and makes from them when it starts: gateways, policies. `react` turns an event heard into
+    commands (pure). `effects` names what a committed event of `deciders` sets off, `performers` who carries it out,
+    by kind. `project` keeps the service's views, in the transaction of those events. `absorb`, instead of `react`,
+    takes records as they came, unread: that is how the audit keeps what it does not understand. `workers` are loops
+    of the service's own, made once it can reach its database. `artifacts` are what it decides or speaks by now:
+    asked for again and again, and each content published once. `translators` read topics that do not carry our
+    envelope. `contexts`, by category, are what is decided with."""
 
     name: str
     package: str

@@ -216,6 +216,7 @@ class _Verdict(msgspec.Struct, frozen=True, kw_only=True):
     pack: str = ""
 
     refuses = Verdict.refuses
+    cited = Verdict.cited
 
 
 class _Denied(_Permitted, frozen=True, kw_only=True):

@@ -121,7 +121,7 @@ def _ruled(verdicts: Sequence[Verdict], locale: Locale) -> Iterator[str]:
             for one in ones:
                 yield from _verdict(one, locale)
     if allowed:
-        yield from ("", _say(locale, "allowed", count=len(allowed)), f"  {locale.listed(map(_name, allowed))}")
+        yield from ("", _say(locale, "allowed", count=len(allowed)), f"  {locale.listed(one.cited for one in allowed)}")
 
 
 def _verdict(verdict: Verdict, locale: Locale) -> Iterator[str]:
@@ -129,7 +129,6 @@ def _verdict(verdict: Verdict, locale: Locale) -> Iterator[str]:
     standing = "" if verdict.confidence == "unverified" else locale.word(verdict.status, "standing")
     source, sure = _say(locale, "source", source=verdict.source), locale.word(verdict.confidence, "confidence")
     yield f"    {locale.clauses(part for part in (source, standing, sure) if part)}"
-
 
 
 def _made_by(decision: Decision, locale: Locale) -> Iterator[str]:
