@@ -120,6 +120,7 @@ def _case(nth: int, now: datetime) -> Case:
             time_zone=str(ZONE),
             phone_token=f"phone-{nth}",
             address_token=f"address-{nth}",
+            contact_points=("phone", "address"),
         ),
         contacts=Contacts(ledger=tuple(_permit(one, now, silent) for one in range(LEDGER)), stage=stage, answers=3),
         promises=Promises(kept=1),

@@ -44,7 +44,7 @@ Command = (
     | preferences.Command | overrides.Command | Wake
 )  # fmt: skip
 _Assessed = CaseAssessed | ContactDenied | VisitDenied | CaseOpened
-Part = Loans | BorrowerProfile | Contacts | Promises | Holds | Disputes | Preferences | Overrides
+Part = Contacts | Promises | Holds | Disputes | Preferences | Overrides
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,8 +65,12 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 def evolve(case: Case, event: Event) -> Case:  # noqa: PLR0911
     """The case after `event`: every part that it concerns takes it in."""
     if isinstance(event, loans.Fact):
-        known = borrower.evolve(case.borrower, event)
-        return _with(case, event, loans=loans.evolve(case.loans, event), borrower=known)
+        return replace(
+            case,
+            lifecycle=lifecycle.planned(case.lifecycle, event.assess_at),
+            loans=loans.evolve(case.loans, event),
+            borrower=borrower.evolve(case.borrower, event),
+        )
     if isinstance(event, _Assessed):
         return replace(
             case,
