@@ -118,4 +118,6 @@ def _line(line: dict[str, Any]) -> dict[str, Any]:
     """A timeline's line without what names a place in the topics, hashes ciphertext, or is random; a gap has no
     entry."""
     dropped = {"position", "offset", "sha256"} | ({"caused_by", "correlation"} if line["type"] == OPENED else set())
-    return {**line, "entry": {name: value for name, value in (line["entry"] or {}).items() if name not in dropped}}
+    entry = {name: value for name, value in (line["entry"] or {}).items() if name not in dropped}
+    ledger = line.get("ledger") and _line(line["ledger"])
+    return {**line, "entry": entry, "ledger": ledger, "repeats": line.get("repeats") is not None}

@@ -171,7 +171,9 @@ def lines(timeline: dict[str, Any]) -> Sequence[str]:
 
 
 def _line(line: dict[str, Any]) -> str:
-    kept = {name: value for name, value in line.items() if name not in ("first", "last", "entry")}
+    kept = {name: value for name, value in line.items() if name not in ("first", "last", "entry", "repeats", "ledger")}
+    if line.get("ledger"):
+        kept["ledger"] = _line(line["ledger"])
     return f"{line['recorded']} {_canonical(kept)}"
 
 
