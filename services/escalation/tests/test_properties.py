@@ -101,7 +101,7 @@ def steps(place: Place) -> some.SearchStrategy[Step]:
             lambda days: lambda case, now, n: RecordPromise(f"p{n}", day(on(now) + days), None), some.integers(-1, 20)
         ),
         some.builds(lambda kind: lambda case, now, n: PlaceHold(f"h{n}", kind), of("dispute", "hardship")),
-        some.just(lambda case, now, n: LiftHold(next(iter(case.holds), "none"), "settled")),
+        some.just(lambda case, now, n: LiftHold(next(iter(case.holds.by_id), "none"), "settled")),
         some.just(lambda case, now, n: OpenDispute(f"d{n}", "amount")),
         some.just(lambda case, now, n: AnswerDispute(dispute_of(case), f"a{n}", "chen")),
         some.builds(
@@ -109,7 +109,7 @@ def steps(place: Place) -> some.SearchStrategy[Step]:
             of("rejected", "withdrawn"),
         ),
         some.builds(lambda key: lambda case, now, n: SuspendSending("escalation", key), of("k1", "k2")),
-        some.just(lambda case, now, n: ResumeSending(*next(iter(case.suspended), ("escalation", "k1")))),
+        some.just(lambda case, now, n: ResumeSending(*next(iter(case.holds.suspended), ("escalation", "k1")))),
     ]
     # Mostly what keeps a case going, so that ledgers grow long.
     usual = some.one_of(makers[0], makers[3], makers[4])

@@ -751,9 +751,10 @@ def test_the_earliest_instant_is_free_of_every_rule_at_once() -> None:
     about = asked("sms", lines=lines, holds=[hold])
     assert earliest(packs("cn", "house"), about) == at("2026-03-15", "08:00")
     assert (
-        earliest(packs("cn", "house"), replace(about, holds=[replace(hold, until=NOON + 60 * DAY)])) == NOON + 60 * DAY
+        earliest(packs("cn", "house"), replace(about, holds=[structs.replace(hold, until=NOON + 60 * DAY)]))
+        == NOON + 60 * DAY
     )
-    assert earliest(packs("cn", "house"), replace(about, holds=[replace(hold, until=None)])) is None
+    assert earliest(packs("cn", "house"), replace(about, holds=[structs.replace(hold, until=None)])) is None
 
 
 def test_spring_festival_is_waited_for() -> None:
