@@ -64,6 +64,16 @@ async def test_without_a_token_a_service_gives_nothing_away(name: str) -> None:
                 assert answer.status_code in (401, 422), f"{method} {path}"
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_api_document_says_how_to_bring_a_token(name: str) -> None:
+    document = unconnected(name).openapi()
+    assert {one["type"] for one in document["components"]["securitySchemes"].values()} == {"http", "apiKey"}
+    for path, methods in document["paths"].items():
+        for said in methods.values():
+            ways = [scheme for way in said.get("security", []) for scheme in way]
+            assert ways == ([] if path in {*PROBES, LOG.replace(":path", "")} else ["bearer", "cookie"]), path
+
+
 def test_the_roles_are_those_the_documentation_names() -> None:
     assert set(get_args(Role)) == {"viewer", "auditor", "compliance", "operator", "agent", "provider", "admin"}
 

@@ -9,6 +9,7 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import Depends, HTTPException, Request
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
 from doorstep.events.envelope import Actor
 
@@ -18,6 +19,8 @@ personal data; operator handles what is parked and the agents' roster; agent rep
 gateway) brings receipts and replies; admin may do everything."""
 AUDIENCE = "doorstep"
 COOKIE = "doorstep_token"
+BEARER = HTTPBearer(bearerFormat="JWT", scheme_name="bearer", auto_error=False)
+PAGES = APIKeyCookie(name=COOKIE, scheme_name="cookie", description="for the pages", auto_error=False)
 
 
 @dataclass(frozen=True)
@@ -93,9 +96,13 @@ def private_key() -> str:
 def requires(*roles: Role) -> Callable[..., Principal]:
     """The dependency that lets `roles` (and admin) in. 401 without a valid token, 403 with another role."""
 
-    def check(request: Request) -> Principal:
+    def check(
+        request: Request,
+        header: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
+        cookie: Annotated[str | None, Depends(PAGES)],
+    ) -> Principal:
         access: Access = request.app.state.access
-        token = _token(request)
+        token = header.credentials if header else cookie
         if not token:
             raise HTTPException(401, "bring a bearer token", {"WWW-Authenticate": "Bearer"})
         try:
@@ -108,13 +115,6 @@ def requires(*roles: Role) -> Callable[..., Principal]:
 
     check.roles = roles  # type: ignore[attr-defined]
     return check
-
-
-def _token(request: Request) -> str:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token:
-        return token
-    return request.cookies.get(COOKIE, "")
 
 
 Viewer = Annotated[Principal, Depends(requires("viewer", "auditor", "compliance", "operator"))]
