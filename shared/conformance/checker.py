@@ -300,7 +300,9 @@ class Checker:
         if spans:
             within = any(moment(span["starts"]) <= out.at < moment(span["ends"]) for span in spans)
         else:
-            within = time.fromisoformat(windows["opens"]) <= local <= time.fromisoformat(windows["closes"])
+            opens, closes = (time.fromisoformat(windows[end]) for end in ("opens", "closes"))
+            # Across midnight where it closes first, all day where it closes when it opens.
+            within = opens <= local <= closes if opens < closes else local >= opens or local <= closes
         if not within:
             when = instant(out.at)
             why = f"{out.way} at {when}, outside of what it allows"

@@ -286,6 +286,9 @@ RIGHT: Sequence[tuple[str, str, Callable[[Dump], object]]] = [
     ("erased after the legal hold", "uk",
      lambda s: s.end("2026-03-02 06:15").tell("2026-03-03 10:00", "legal-hold.placed", hold_id="h")
      .tell("2026-03-04 09:00", "legal-hold.lifted", hold_id="h").erase("2026-03-04 10:00")),
+    ("late in China by consent, under a permit for the whole day", "cn",
+     lambda s: s.tell("2026-03-01 10:00", "consent.recorded", consent_id="c", kind="hours")
+     .contact("2026-03-02 23:00", windows={"opens": "00:00", "closes": "00:00", "time_zone": "Asia/Shanghai"})),
     ("a visit as it should be", "uk", lambda s: s.visit("2026-03-04 10:00")),
 ]  # fmt: skip
 """What may happen."""

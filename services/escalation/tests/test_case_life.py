@@ -9,11 +9,12 @@ from doorstep.events.escalation.cases import CaseAssessed, CaseAssigned, CaseOpe
 from doorstep.events.escalation.holds import HoldLifted, HoldPlaced, HoldRenewed, ReviewClosed, ReviewRequested
 from doorstep.events.escalation.loans import PaymentReversalRecorded
 from doorstep.events.escalation.overrides import OverrideApproved, OverrideRejected, OverrideRequested
-from doorstep.events.escalation.permits import ContactDenied, ContactPermitted, PermitCancelled
+from doorstep.events.escalation.permits import ContactDenied, ContactPermitted, PermitCancelled, VisitPermitted
 from doorstep.events.escalation.preferences import BlockRecorded, BlockRemoved, ConsentRecorded, ConsentWithdrawn
 from doorstep.events.escalation.promises import PromiseBroken, PromiseKept, PromisePartlyKept
 from doorstep.events.values import Money, Way
 from doorstep.kernel.decider import Refused
+from doorstep.messaging.windows import is_open
 from escalation.domain.case.contacts import RecordContactOutcome
 from escalation.domain.case.holds import CloseReview, LiftHold, PlaceHold, RenewHold
 from escalation.domain.case.loans import RecordFact
@@ -121,17 +122,18 @@ def test_consent_to_other_hours_lets_a_message_out_at_night_where_the_pack_allow
     consent = RecordConsent("n1", "hours", until=at(5))
     agreed = night.when(consent, at(2, "22:40")).then_types(ConsentRecorded)
     agreed.when(consent, at(2, "22:41")).then_nothing()
-    assert "cn-quiet-hours" not in " ".join(refused_or_empty(woken(agreed)))
+    permit = woken(agreed).then_types(ContactPermitted).event
+    assert is_open(permit.windows, at(2, "22:45"))
+    assert permit.valid_until == at(3, "00:00")
 
 
-def refused_or_empty(case: Happened) -> set[str]:
-    """The rules that refused, none where it was permitted or said before."""
-    decision = getattr(case.events[-1], "decision", None)
-    return (
-        {one.rule for one in decision.verdicts if one.refuses()}
-        if decision
-        else set(case.state.lifecycle.denial.refusing)
-    )
+def test_under_a_consent_the_permit_of_a_visit_is_open_in_every_hour_that_it_allows() -> None:
+    case = until(told(overdue(1, dpd=70), now=at(2)).when(RecordConsent("n1", "hours"), at(2)), at(17))
+    permit = woken(case.when(RecordFact(overdue(17, dpd=86)), at(18))).events[-1]
+    assert isinstance(permit, VisitPermitted)
+    for span in permit.allowed:
+        assert is_open(permit.windows, span.starts)
+        assert is_open(permit.windows, span.ends - timedelta(minutes=1))
 
 
 def test_a_consent_that_is_withdrawn_cancels_what_it_may_have_allowed() -> None:

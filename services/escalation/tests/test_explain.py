@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable
+from datetime import time
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,7 +12,7 @@ import msgspec
 import pytest
 from doorstep.events.envelope import Envelope, decode
 from doorstep.events.escalation.holds import HoldKind
-from doorstep.events.escalation.permits import ContactDenied, Duty, Purpose
+from doorstep.events.escalation.permits import ContactDenied, ContactPermitted, Duty, Purpose
 from doorstep.events.escalation.preferences import ConsentKind
 from doorstep.events.registry import decode_event
 from doorstep.events.values import Decision, Override, Verdict, Way
@@ -71,6 +72,17 @@ def test_a_permit_says_its_hours_and_which_rules_allowed_it() -> None:
     assert "可在 08:00-22:00（Asia/Shanghai）内进行" in said
     assert "拒绝的规则" not in said
     assert "house/messages-a-day" in said
+
+
+@pytest.mark.parametrize(
+    ("language", "hours"), [("en", "at any hour (Asia/Shanghai)"), ("zh-CN", "全天（Asia/Shanghai）")]
+)
+def test_a_permit_for_a_whole_day_says_so(language: Any, hours: str) -> None:
+    permitted = envelopes()[1]
+    event = decode_event(permitted)
+    assert isinstance(event, ContactPermitted)
+    whole = replace(event, windows=replace(event.windows, opens=time(), closes=time()))
+    assert hours in explain(replace(permitted, data=msgspec.Raw(msgspec.json.encode(whole))), language)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

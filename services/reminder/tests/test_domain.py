@@ -5,6 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from doorstep.events.reminder import (
     ContactFailed,
@@ -91,6 +92,12 @@ class TestSchedule:
         short = Schedule("p1", "sms", _terms(valid_until=CLOSES + timedelta(hours=1)))
         given(CONTACT).when(short, CLOSES).then_types(ContactScheduled, ContactNotSent)
         given(CONTACT).when(permit, after_hours).then_types(ContactScheduled)
+
+    def test_under_a_permit_for_a_whole_day_it_is_due_at_once_and_goes_out(self) -> None:
+        hours = Windows(opens=time(), closes=time(), time_zone="Asia/Shanghai")
+        all_day = msgspec.structs.replace(TERMS, windows=hours)
+        happened = given(CONTACT).when(Schedule("p1", "sms", all_day), NIGHT)
+        happened.when(Wake(NIGHT), NIGHT).then(started)
 
     def test_the_same_permit_again_is_ignored(self) -> None:
         given(CONTACT, scheduled).when(permit, MORNING).then_nothing()

@@ -141,7 +141,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Windows(msgspec.Struct, frozen=True, kw_only=True):
-    """Local clock times of the borrower between which something may happen, each day."""
+    """Local clock times of the borrower between which something may happen, each day: across midnight where it closes
+    before it opens, all day where it closes when it opens."""
 
     opens: time
     closes: time

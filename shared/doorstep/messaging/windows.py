@@ -22,20 +22,22 @@ def local(windows: Windows, instant: datetime) -> datetime:
 
 
 def is_open(windows: Windows, instant: datetime) -> bool:
-    """From `opens` up to, not including, `closes`; across midnight where it closes before it opens."""
+    """From `opens` up to, not including, `closes`; across midnight where it closes before it opens, and all day where
+    it closes when it opens."""
     clock = local(windows, instant).time()
-    if windows.opens <= windows.closes:
+    if windows.opens < windows.closes:
         return windows.opens <= clock < windows.closes
     return clock >= windows.opens or clock < windows.closes
 
 
 def contains(windows: Windows, starts: datetime, ends: datetime) -> bool:
     """Whether the window is open from `starts` right up to `ends`. Both are less than a day apart."""
-    return is_open(windows, starts) and closing(windows, starts) >= ends
+    always = windows.opens == windows.closes
+    return always or (is_open(windows, starts) and closing(windows, starts) >= ends)
 
 
 def closing(windows: Windows, instant: datetime) -> datetime:
-    """When the window that is open at `instant` closes, in UTC."""
+    """When the window that is open at `instant` closes, in UTC; one that is open all day closes to open again."""
     at = local(windows, instant)
     day = at.date() + timedelta(days=0 if at.time() < windows.closes else 1)
     return datetime.combine(day, windows.closes, at.tzinfo).astimezone(UTC)

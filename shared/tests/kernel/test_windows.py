@@ -12,7 +12,7 @@ SHANGHAI = Windows(opens=time(8), closes=time(20), time_zone="Asia/Shanghai")
 URUMQI = Windows(opens=time(8), closes=time(20), time_zone="Asia/Urumqi")
 NEW_YORK = Windows(opens=time(8), closes=time(21), time_zone="America/New_York")
 OVERNIGHT = Windows(opens=time(22), closes=time(2), time_zone="Asia/Shanghai")
-NEVER = Windows(opens=time(8), closes=time(8), time_zone="Asia/Shanghai")
+ALL_DAY = Windows(opens=time(), closes=time(), time_zone="Asia/Shanghai")
 
 
 def utc(day: int, hour: int, minute: int = 0) -> datetime:
@@ -54,12 +54,15 @@ def test_a_window_may_run_across_midnight() -> None:
     assert next_opening(OVERNIGHT, utc(3, 18)) == utc(4, 14)
 
 
-def test_a_window_without_length_never_opens() -> None:
-    assert not is_open(NEVER, utc(3, 0))
+@pytest.mark.parametrize("clock", [utc(3, 16), utc(3, 15, 59), utc(3, 4)])
+def test_a_window_that_closes_when_it_opens_is_a_whole_day(clock: datetime) -> None:
+    assert is_open(ALL_DAY, clock)
+    assert next_opening(ALL_DAY, clock) == clock
+    assert contains(ALL_DAY, clock, clock + timedelta(hours=1))
 
 
 @given(
-    some.sampled_from([SHANGHAI, URUMQI, NEW_YORK, OVERNIGHT]),
+    some.sampled_from([SHANGHAI, URUMQI, NEW_YORK, OVERNIGHT, ALL_DAY]),
     some.integers(0, 525_600).map(lambda minutes: utc(1, 0) + timedelta(minutes=minutes)),
 )
 def test_the_next_opening_is_open_not_in_the_past_and_at_most_a_day_away(windows: Windows, now: datetime) -> None:

@@ -68,7 +68,7 @@ def _terms(event: ContactPermitted | VisitPermitted, locale: Locale) -> Iterator
     hours = event.windows
     yield _say(
         locale,
-        "window",
+        "window_all_day" if hours.opens == hours.closes else "window",
         opens=f"{hours.opens:%H:%M}",
         closes=f"{hours.closes:%H:%M}",
         time_zone=hours.time_zone,

@@ -31,6 +31,8 @@ ROUNDS = 8
 LATELY = timedelta(days=2)
 """Whatever went out on the borrower's present day was permitted within it."""
 
+MOMENT = timedelta.resolution
+
 Assessed = CaseAssessed | Decided
 """What an assessment ends with."""
 
@@ -234,10 +236,14 @@ def _open_now(context: AssessmentContext, request: ContactRequest) -> Span:
 
 
 def _hull(spans: Sequence[Span], zone: ZoneInfo) -> Windows:
-    """The daily hours that all `spans` lie in."""
-    opens = min((span.starts.astimezone(zone).time() for span in spans), default=time())
-    closes = max((span.ends.astimezone(zone).time() for span in spans), default=opens)
-    return Windows(opens=opens, closes=closes, time_zone=str(zone))
+    """The daily hours that all `spans` lie in; a whole day where one of them runs past midnight."""
+    starts = [span.starts.astimezone(zone) for span in spans]
+    ends = [span.ends.astimezone(zone) for span in spans]
+    if any((end - MOMENT).date() > start.date() for start, end in zip(starts, ends, strict=True)):
+        return Windows(opens=time(), closes=time(), time_zone=str(zone))
+    # A span that ends at midnight ends last of all.
+    closes = max((end.time() for end in ends), key=lambda clock: (clock == time(), clock))
+    return Windows(opens=min(start.time() for start in starts), closes=closes, time_zone=str(zone))
 
 
 def _day(permit: Permit, context: AssessmentContext) -> object:
