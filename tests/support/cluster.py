@@ -259,6 +259,8 @@ class Cluster:
             "DOORSTEP_HTTP_PORT": str(self._ports[instance]),
             "DOORSTEP_GATEWAY_FOLDER": str(self.gateway_folder),
             "DOORSTEP_CLOCK_FILE": str(self._folder / "clock"),
+            "DOORSTEP_CALL_TIMEOUT": "2",
+            "DOORSTEP_CALL_MARGIN": "1",
             "DOORSTEP_LOG_KEY": self.secrets.log_key,
             "DOORSTEP_LOG_FOLDER": str(self.log_folder),
             "DOORSTEP_LOG_CREATE": "true",

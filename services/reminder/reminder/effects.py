@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from doorstep.events.registry import Event
 from doorstep.events.reminder import ContactFailed, ContactSent, ContactStarted, ContactUnknown
 from doorstep.events.values import Borrower
 from doorstep.kernel.decider import StreamId
 from doorstep.kernel.sending_controls import stops
-from doorstep.kernel.service import Call, Effect, Later
+from doorstep.kernel.service import Call, Carry, Effect, Later
 from doorstep.messaging.channels import CHANNELS, NoRecipient
-from doorstep.messaging.delivery import deliver, opened, together
+from doorstep.messaging.delivery import NotTaken, deliver, opened
 from doorstep.messaging.gateways import Gateway, Message, Receipt, Unreachable
 from doorstep.messaging.settings import MessagingRuntime
 from doorstep.messaging.templates import plain
@@ -32,6 +33,8 @@ def effects(stream: StreamId, event: Event, state: object) -> Iterable[Effect]:
 class Send:
     """Carries out the effects of kind `send`."""
 
+    exclusive = False
+
     def __init__(self, runtime: MessagingRuntime) -> None:
         self._runtime = runtime
 
@@ -42,14 +45,10 @@ class Send:
         reason = _last_look(state, now, stopped)
         return None if reason is None else Settle(not_sent(state, reason))
 
-    async def perform(self, calls: Sequence[Call[Started]]) -> Sequence[Settle | Later]:
-        """Open, render and send; one answer per call, in order. Raises AnswerLost once all have ended."""
+    async def perform(self, calls: Sequence[Call[Started]]) -> Sequence[Carry[Started, Settle]]:
+        """Open all; then render and send each. Raises AnswerLost."""
         borrowers = await opened(self._runtime.vault, [call.state.terms.personal for call in calls])
-
-        async def one(call: Call[Started], borrower: Borrower | NoRecipient) -> Settle | Later:
-            return await _carry_out(self._runtime, call, borrower)
-
-        return await together(one, calls, borrowers)
+        return [partial(_carry_out, self._runtime, borrower) for borrower in borrowers]
 
 
 def _last_look(state: Started, now: datetime, stopped: frozenset[str]) -> Objection | None:
@@ -57,17 +56,19 @@ def _last_look(state: Started, now: datetime, stopped: frozenset[str]) -> Object
 
 
 async def _carry_out(
-    runtime: MessagingRuntime, call: Call[Started], borrower: Borrower | NoRecipient
+    runtime: MessagingRuntime, borrower: Borrower | NoRecipient, call: Call[Started]
 ) -> Settle | Later:
     state, gateway, now = call.state, runtime.resources[call.state.channel], runtime.clock.now()
     try:
         message = _message(runtime, call, borrower)
-        unwanted = _last_look(state, now, call.stopped) if call.repeated else None
-        answer: Receipt | Objection | None = await deliver(gateway, message, repeated=call.repeated, objection=unwanted)
+        wanted = _last_look(state, now, call.stopped) is None
+        answer = await deliver(gateway, message, repeated=call.repeated, wanted=wanted)
     except NoRecipient as error:
         return Settle(_unknown(gateway, state) if call.repeated else _failed(gateway, state, str(error)))
     except Unreachable as error:
         return Later(now + wait(state, now), str(error))
+    if isinstance(answer, NotTaken):
+        return Later(now, f"{gateway.name} has not got it", clean=True)
     return Settle(_outcome(runtime, call, message, answer))
 
 
@@ -101,15 +102,11 @@ def text_of(state: Started, borrower: Borrower, lender: str, phone: str) -> str:
     )
 
 
-def _outcome(
-    runtime: MessagingRuntime, call: Call[Started], message: Message, answer: Receipt | Objection | None
-) -> Outcome:
+def _outcome(runtime: MessagingRuntime, call: Call[Started], message: Message, answer: Receipt | None) -> Outcome:
     state, gateway = call.state, runtime.resources[call.state.channel]
     match answer:
         case None:
             return _unknown(gateway, state)
-        case str():
-            return not_sent(state, answer)
         case Receipt(status="refused"):
             return _failed(gateway, state, answer.reason or "refused")
         case _:

@@ -93,12 +93,17 @@ class House:
         raise AssertionError("a performer does not wait for others")
 
     async def outcomes(self, *calls: Call[Started]) -> list[Any]:
-        answers = await Send(self).perform(calls)
+        carries = await Send(self).perform(calls)
+        answers = [await carry(call) for carry, call in zip(carries, calls, strict=True)]
         return [answer.outcome if isinstance(answer, Settle) else answer for answer in answers]
 
     async def outcome(self, call: Call[Started]) -> Any:
+        """As the effect loop gets it: what no earlier call has reached is a first call again, looked at again."""
         (only,) = await self.outcomes(call)
-        return only
+        if not (isinstance(only, Later) and only.clean):
+            return only
+        unwanted = Send(self).unwanted(call.state, self.clock.now(), call.stopped)
+        return unwanted.outcome if unwanted else await self.outcome(msgspec.structs.replace(call, repeated=False))
 
 
 def started(

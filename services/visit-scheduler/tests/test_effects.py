@@ -96,7 +96,23 @@ def call(
 
 
 def notify(phones: Phones, *calls: Call[State], now: datetime = NOW, vault: OpenVault | None = None) -> Sequence[Any]:
-    return asyncio.run(Notifier(runtime(phones, vault, now)).perform(calls or [call()]))
+    """As the effect loop does it: what no earlier call has reached is a first call again, looked at again. Raises the
+    first fault, once all calls have ended."""
+    return asyncio.run(_carried_out(Notifier(runtime(phones, vault, now)), calls or [call()], now))
+
+
+async def _carried_out(notifier: Notifier, calls: Sequence[Call[State]], now: datetime) -> Sequence[Any]:
+    carries = await notifier.perform(calls)
+    works = (carry(call) for carry, call in zip(carries, calls, strict=True))
+    answers: list[Any] = await asyncio.gather(*works, return_exceptions=True)
+    for nth, (call, answer) in enumerate(zip(calls, answers, strict=True)):
+        if isinstance(answer, Exception):
+            raise answer
+        if isinstance(answer, Later) and answer.clean:
+            first = msgspec.structs.replace(call, repeated=False)
+            unwanted = notifier.unwanted(call.state, now, call.stopped)
+            answers[nth] = unwanted or (await _carried_out(notifier, [first], now))[0]
+    return answers
 
 
 class TestEffects:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from doorstep.events.registry import Event
@@ -9,9 +10,9 @@ from doorstep.events.values import Borrower
 from doorstep.events.visits import NoticeStarted, VisitRequested, VisitUnplanned
 from doorstep.kernel.decider import StreamId
 from doorstep.kernel.sending_controls import stops
-from doorstep.kernel.service import Call, Effect, HasClock, HasDatabase, Later
+from doorstep.kernel.service import Call, Carry, Effect, HasClock, HasDatabase, Later, answered
 from doorstep.messaging.channels import CHANNELS, NoRecipient
-from doorstep.messaging.delivery import deliver, opened, together
+from doorstep.messaging.delivery import NotTaken, deliver, opened
 from doorstep.messaging.gateways import Gateway, Message, Receipt, Unreachable
 from doorstep.messaging.settings import MessagingRuntime
 
@@ -28,7 +29,7 @@ AGAIN = timedelta(minutes=5)
 """How long to leave a provider alone that could not be reached."""
 WITHDRAWN = Unplan("no longer requested")
 
-Outcome = RecordNoticed | RecordNoticeFailed | MissNotice | Later
+Ending = RecordNoticed | RecordNoticeFailed | MissNotice
 
 
 def effects(stream: StreamId, event: Event, state: object) -> Iterable[Effect]:
@@ -51,6 +52,8 @@ class Planner:
     """Plans what is due, one request after the other: the calls come in the order of due instant and key, so
     the result does not depend on the order in which the permits arrived."""
 
+    exclusive = True
+
     def __init__(self, runtime: Planning) -> None:
         self._runtime = runtime
 
@@ -59,7 +62,7 @@ class Planner:
         nobody."""
         return None if isinstance(state, Requested) else WITHDRAWN
 
-    async def perform(self, calls: Sequence[Call[State]]) -> Sequence[Plan | Unplan]:
+    async def perform(self, calls: Sequence[Call[State]]) -> Sequence[Carry[State, Plan | Unplan]]:
         """One plan, or the reason why there is none, per call; each counts as booked for the next ones."""
         now = self._runtime.clock.now()
         async with self._runtime.engine.connect() as connection:
@@ -73,11 +76,13 @@ class Planner:
                 for one in outcome.collectors:
                     diary.setdefault(one.agent_id, []).append((outcome.starts, outcome.ends))
             outcomes.append(outcome)
-        return outcomes
+        return [answered(outcome) for outcome in outcomes]
 
 
 class Notifier:
     """Sends the advance notice: inside the permitted hours, early enough, and never twice."""
+
+    exclusive = False
 
     def __init__(self, runtime: MessagingRuntime) -> None:
         self._runtime = runtime
@@ -89,32 +94,36 @@ class Notifier:
             return MissNotice()
         return MissNotice("stopped") if stops(stopped, "visit", CHANNEL) else None
 
-    async def perform(self, calls: Sequence[Call[State]]) -> Sequence[Outcome]:
-        """One outcome per call. Raises AnswerLost, once all calls are through."""
+    async def perform(self, calls: Sequence[Call[State]]) -> Sequence[Carry[State, Ending]]:
+        """Open all; then send each. Raises AnswerLost."""
         visits = {call.stream: visit for call in calls if (visit := pending(call.state)) is not None}
         sealed = [visit.terms.personal for visit in visits.values()]
         borrowers = dict(zip(visits, await opened(self._runtime.vault, sealed), strict=True))
+        return [
+            partial(self._carry_out, visits[call.stream], borrowers[call.stream])
+            if call.stream in visits
+            else answered(MissNotice())
+            for call in calls
+        ]
 
-        async def one(call: Call[State], visit: Appointment | None) -> Outcome:
-            if visit is None:
-                return MissNotice()
-            return await self._settle(call, visit, borrowers[call.stream])
-
-        return await together(one, calls, [visits.get(call.stream) for call in calls])
-
-    async def _settle(self, call: Call[State], visit: Appointment, borrower: Borrower | NoRecipient) -> Outcome:
+    async def _carry_out(
+        self, visit: Appointment, borrower: Borrower | NoRecipient, call: Call[State]
+    ) -> Ending | Later:
         runtime = self._runtime
         gateway, now = runtime.resources[CHANNEL], runtime.clock.now()
         if isinstance(borrower, NoRecipient):
             return _unknown(gateway) if call.repeated else RecordNoticeFailed(gateway.name, str(borrower))
-        objection = self.unwanted(call.state, now, call.stopped) or _closed(visit, now)
+        closed = _closed(visit, now)
+        if closed is not None and not call.repeated:
+            return closed
+        wanted = closed is None and self.unwanted(call.state, now, call.stopped) is None
         message = _message(runtime, call, visit, borrower)
         try:
-            answer: Receipt | MissNotice | Later | None = await deliver(
-                gateway, message, repeated=call.repeated, objection=objection
-            )
+            answer = await deliver(gateway, message, repeated=call.repeated, wanted=wanted)
         except Unreachable as error:
             return Later(now + AGAIN, str(error))
+        if isinstance(answer, NotTaken):
+            return Later(now, f"{gateway.name} has not got it", clean=True)
         return _outcome(runtime, call, message, answer)
 
 
@@ -138,9 +147,7 @@ def _message(runtime: MessagingRuntime, call: Call[State], visit: Appointment, b
     )
 
 
-def _outcome(
-    runtime: MessagingRuntime, call: Call[State], message: Message, answer: Receipt | MissNotice | Later | None
-) -> Outcome:
+def _outcome(runtime: MessagingRuntime, call: Call[State], message: Message, answer: Receipt | None) -> Ending:
     gateway = runtime.resources[CHANNEL]
     match answer:
         case None:
@@ -150,8 +157,6 @@ def _outcome(
         case Receipt(provider_message_id=provider_message_id):
             mac = runtime.vault.tokens.text(call.stream.tenant, message.text)
             return RecordNoticed(gateway.name, provider_message_id, mac)
-        case _:
-            return answer
 
 
 def _unknown(gateway: Gateway) -> RecordNoticeFailed:

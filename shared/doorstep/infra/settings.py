@@ -35,6 +35,11 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="least severe log line")
     batch: int = Field(500, ge=1, le=5000, description="messages taken in one transaction")
     attempts: int = Field(3, ge=1, le=100, description="tries before a message that fails is parked")
+    call_timeout: float = Field(10.0, gt=0, le=300, description="seconds after which a call to a provider is cut off")
+    call_margin: float = Field(
+        5.0, gt=0, le=300, description="seconds a provider may take to show, when asked, a message it accepted"
+    )
+    calls_at_once: int = Field(128, ge=1, le=2000, description="calls of a kind that a process makes at the same time")
     clock_file: Path | None = Field(None, description="tests only: read the time from this file")
     failpoint: str | None = Field(None, description="tests only: name:n, where the process kills itself")
 

@@ -27,7 +27,7 @@ from doorstep.kernel import artifacts, handle, parking
 from doorstep.kernel.consumer import Consumer
 from doorstep.kernel.counters import Counters
 from doorstep.kernel.decider import C, Decider, E, Routed, S, StreamId
-from doorstep.kernel.effects import Effects
+from doorstep.kernel.effects import Effects, Limits
 from doorstep.kernel.handle import Handler
 from doorstep.kernel.publisher import Publisher
 from doorstep.kernel.relay import Relay
@@ -104,7 +104,8 @@ class Running(Generic[T_co, R_co]):
         self.handler = Handler(service, self, store, telemetry, careful=crashed)
         self.consumer = Consumer(service.name, service.listens, self.bus, self.handler.handle, telemetry, batch)
         self.timers = Timers(engine, clock, store, telemetry, batch)
-        self.effects = Effects(service.performers(self), engine, clock, store, telemetry)
+        limits = Limits(self.settings.call_timeout, self.settings.call_margin, self.settings.calls_at_once)
+        self.effects = Effects(service.performers(self), engine, clock, store, telemetry, limits)
         self.relay = Relay(engine, self.bus, telemetry, batch)
         publisher = Publisher(self, lambda: service.artifacts(self.resources))
         self.workers = [publisher, *service.workers(self)]
@@ -172,7 +173,7 @@ class Running(Generic[T_co, R_co]):
         loops: list[tuple[str, Callable[[], Awaitable[int]]]] = [
             ("consumer", lambda: self.consumer.turn(IDLE)),
             ("timers", self.timers.turn),
-            ("effects", self.effects.turn),
+            ("effects", lambda: self.effects.flow(IDLE)),
             ("relay", self.relay.turn),
             *((worker.name, worker.turn) for worker in self.workers),
         ]

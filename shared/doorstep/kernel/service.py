@@ -124,35 +124,57 @@ class Effect(msgspec.Struct, frozen=True):
 
 
 class Call(msgspec.Struct, Generic[S_co], frozen=True):
-    """An effect whose turn has come. `repeated`: an earlier attempt may have reached the outside world. `stopped` are
-    the ways on which nothing of its tenant may leave any more ("*": all)."""
+    """An effect whose turn has come. `repeated`: an earlier attempt, at `called_at`, may have reached the outside
+    world. `stopped` are the ways on which nothing of its tenant may leave any more ("*": all)."""
 
     effect: Effect
     stream: StreamId
     state: S_co
     repeated: bool
     stopped: frozenset[str] = frozenset()
+    called_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Later:
-    """Instead of an outcome: nothing has happened outside, try again at `at`."""
+    """Instead of an outcome: this attempt has reached nothing outside, try again at `at`. `clean`: no earlier one has
+    either, so that the next is a first call again."""
 
     at: datetime
     reason: str
+    clean: bool = False
+
+
+Carry = Callable[[Call[S]], Awaitable[C | Later]]
+"""Carries out one call, as it was last looked at, and answers with a command."""
 
 
 class Performer(Protocol[S_contra, C_co]):
-    """Carries out the effects of one kind, which belong to streams with states S, and answers by commands C."""
+    """Carries out the effects of one kind, which belong to streams with states S, and answers by commands C.
+
+    `exclusive`: one batch after the other, in one process, each begun after the outcomes of the last are on record; for
+    work that has to see them. All others are called at the same time, and each is bounded by the call time-out."""
+
+    exclusive: bool
 
     def unwanted(self, state: S_contra, now: datetime, stopped: frozenset[str]) -> C_co | None:
-        """Checked at the last moment: the command that records why the effect is not carried out any
-        more, or None to go ahead. `stopped` are the ways on which nothing of its tenant may leave ("*": all)."""
+        """Checked right before each first call: the command that records why the effect is not carried out any more, or
+        None to go ahead. `stopped` are the ways on which nothing of its tenant may leave ("*": all)."""
         ...
 
-    async def perform(self, calls: Sequence[Call[S_contra]]) -> Sequence[C_co | Later]:
-        """One command (or Later) per call, in order. An exception fails them all; they are repeated."""
+    async def perform(self, calls: Sequence[Call[S_contra]]) -> Sequence[Carry[S_contra, C_co]]:
+        """For each call, in order, what carries it out. What all of them need is read here, at once. An exception
+        fails its call, which is repeated."""
         ...
+
+
+def answered(answer: C | Later) -> Carry[object, C]:
+    """An answer that is there already, as Performer.perform gives it."""
+
+    async def at_once(_: Call[object]) -> C | Later:
+        return answer
+
+    return at_once
 
 
 class Halt(Exception):

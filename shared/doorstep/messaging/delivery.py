@@ -1,40 +1,36 @@
 """Sending one message at most once: what to do when an earlier call may have reached the provider."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Final
 
 from doorstep.events.values import Borrower, Sealed
 from doorstep.infra.vault import Erased, Tampered, Vault
 from doorstep.messaging.channels import NoRecipient
 from doorstep.messaging.gateways import Gateway, Message, Receipt, Unreachable
 
-AT_ONCE = 20
-"""Calls to one provider at the same time."""
-
-A = TypeVar("A")
-B = TypeVar("B")
-O = TypeVar("O")  # noqa: E741
-
 
 class AnswerLost(Exception):
     """The call may have got through; the effect is repeated, and the provider then asked or relied on."""
 
 
-async def deliver(gateway: Gateway, message: Message, *, repeated: bool, objection: O | None) -> Receipt | O | None:
-    """The provider's receipt; `objection` when it stands and nothing went out; None when nobody knows.
+class NotTaken:
+    """The provider was asked, and no earlier call has reached it."""
+
+
+NOT_TAKEN: Final = NotTaken()
+
+
+async def deliver(gateway: Gateway, message: Message, *, repeated: bool, wanted: bool) -> Receipt | NotTaken | None:
+    """The provider's receipt; NOT_TAKEN when no earlier call has reached it; None when nobody knows.
 
     A first call is simply made. After a lost answer (`repeated`) a provider that dedupes on our key is called
-    again, one that can be asked is asked first, and any other is left alone for ever. What is unwanted by now
-    is only asked about. Raises Unreachable (certainly not sent) and AnswerLost."""
+    again while the message is still `wanted`, one that can be asked is asked and no more, and any other is left alone
+    for ever. Raises Unreachable (this call certainly reached nothing) and AnswerLost."""
     try:
-        if not repeated:
-            return objection if objection is not None else await gateway.send(message)
-        if gateway.dedupes and objection is None:
+        if not repeated or (gateway.dedupes and wanted):
             return await gateway.send(message)
         if gateway.can_find:
-            found = await gateway.find(message.idempotency_key)
-            return found or (objection if objection is not None else await gateway.send(message))
+            return await gateway.find(message.idempotency_key) or NOT_TAKEN
     except Unreachable:
         raise
     except Exception as error:
@@ -52,21 +48,3 @@ async def opened(vault: Vault, sealed: Sequence[Sealed]) -> Sequence[Borrower | 
         if len(sealed) == 1:
             return [NoRecipient("erased" if isinstance(error, Erased) else "tampered")]
     return [(await opened(vault, [one]))[0] for one in sealed]
-
-
-async def together(work: Callable[[A, B], Awaitable[O]], first: Sequence[A], second: Sequence[B]) -> Sequence[O]:
-    """`work` on each pair, some at once. Raises the first fault, after every call has come to its end."""
-    turns = asyncio.Semaphore(AT_ONCE)
-
-    async def one(a: A, b: B) -> O:
-        async with turns:
-            return await work(a, b)
-
-    answers = await asyncio.gather(*(one(a, b) for a, b in zip(first, second, strict=True)), return_exceptions=True)
-    return [_answer(answer) for answer in answers]
-
-
-def _answer(answer: O | BaseException) -> O:
-    if isinstance(answer, BaseException):
-        raise answer
-    return answer

@@ -19,7 +19,7 @@ from doorstep.infra.settings import Settings
 from doorstep.kernel.decider import Decider, Refused, Routed, StreamId, Wake
 from doorstep.kernel.runtime import Running
 from doorstep.kernel.sending_controls import stops
-from doorstep.kernel.service import Call, Committed, Effect, Service
+from doorstep.kernel.service import Call, Carry, Committed, Effect, Service
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -133,6 +133,7 @@ class Announcer:
     reached: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
     refuse: Callable[[Counter], bool] = lambda _: False
+    exclusive: bool = False
 
     def unwanted(self, state: Counter, _: datetime, stopped: frozenset[str]) -> Tell | None:
         """Whatever `refuse` says. Announcements go out by letter."""
@@ -140,11 +141,13 @@ class Announcer:
             return Tell(-2)
         return Tell(-1) if self.refuse(state) else None
 
-    async def perform(self, calls: Sequence[Call]) -> Sequence[Tell]:
+    async def perform(self, calls: Sequence[Call]) -> Sequence[Carry[Any, Tell]]:
         """Dedupes on the effect's key."""
-        for call in calls:
-            (self.repeated if call.effect.key in self.reached else self.reached).append(call.effect.key)
-        return [Tell(int(call.effect.key.partition("-")[2])) for call in calls]
+        return [self._announce for _ in calls]
+
+    async def _announce(self, call: Call) -> Tell:
+        (self.repeated if call.effect.key in self.reached else self.reached).append(call.effect.key)
+        return Tell(int(call.effect.key.partition("-")[2]))
 
 
 def counter(key: str) -> StreamId:
@@ -192,6 +195,8 @@ class World:
     clock: SimulatedClock
     announcer: Announcer
     restart: Callable[..., Any]
+    another: Callable[[], Running]
+    """One more process of the same service, not prepared yet."""
 
     async def ask(self, *messages: Outgoing) -> None:
         """Publish, without handling."""
@@ -226,10 +231,10 @@ class World:
             return (await connection.execute(text(sql))).all()
 
 
-async def world(new_database: Any, tmp_path: Path, **more: Any) -> World:
+async def world(new_database: Any, tmp_path: Path, announcer: Announcer | None = None, **more: Any) -> World:
     """A fresh world. Restarting keeps the databases and loses the process."""
     clock = SimulatedClock(START)
-    announcer = Announcer()
+    announcer = announcer or Announcer()
     service = Service(
         name="counting",
         package="escalation",  # a package with migrations; its own tables do no harm
@@ -252,13 +257,13 @@ async def world(new_database: Any, tmp_path: Path, **more: Any) -> World:
         vault_key=keys.vault_key,
         tenant_secret=keys.tenant_secret,
         jwt_public_key=keys.issuer.public_key,
-        **more,
+        **{"call_timeout": 0.3, "call_margin": 0.2} | more,
     )
 
     def running() -> Running:
         return Running(service, settings, bus=bus, clock=clock, epoch="test")
 
-    made = World(running(), bus, clock, announcer, lambda: None)
+    made = World(running(), bus, clock, announcer, lambda: None, running)
 
     async def restart(*, clean: bool = False) -> None:
         if clean:

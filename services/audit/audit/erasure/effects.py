@@ -12,7 +12,7 @@ from doorstep.events.registry import Event
 from doorstep.infra.access import Principal
 from doorstep.infra.vault import Vault
 from doorstep.kernel.decider import NO_TENANT, Routed, StreamId, Unknown
-from doorstep.kernel.service import Call, Effect, Runtime
+from doorstep.kernel.service import Call, Carry, Effect, Runtime, answered
 
 from audit.erasure.domain import Destroyed, Erase, LiftLegalHold, PlaceLegalHold, erasure, known
 from audit.erasure.retention import minimum, packs
@@ -31,16 +31,18 @@ def effects(_: StreamId, event: Event, __: object) -> Iterable[Effect]:
 class DestroyKey:
     """Carries out the effects of kind `destroy-key`."""
 
+    exclusive = True
+
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
 
     def unwanted(self, state: object, now: datetime, stopped: frozenset[str]) -> None:
         """Never: an order is final."""
 
-    async def perform(self, calls: Sequence[Call[object]]) -> Sequence[Destroyed]:
+    async def perform(self, calls: Sequence[Call[object]]) -> Sequence[Carry[object, Destroyed]]:
         """The borrower's key is named after the case."""
         await self._vault.destroy(*(call.stream.key for call in calls))
-        return [Destroyed(call.effect.key) for call in calls]
+        return [answered(Destroyed(call.effect.key)) for call in calls]
 
 
 def stream(case_id: str, tenant: str) -> StreamId:
