@@ -11,6 +11,7 @@ from typing import Literal, assert_never
 
 import msgspec
 from doorstep.events.reminder import (
+    ContactCancelledEarly,
     ContactFailed,
     ContactNotSent,
     ContactScheduled,
@@ -34,7 +35,7 @@ Withdrawal = Literal["cancelled", "suspended"]
 Objection = Literal["cancelled", "suspended", "expired", "stopped"]
 Outcome = ContactSent | ContactNotSent | ContactFailed | ContactUnknown
 Heard = ReceiptRecorded | ReplyReceived
-ContactEvent = ContactScheduled | ContactStarted | ContactWithdrawn | Outcome | Heard
+ContactEvent = ContactScheduled | ContactCancelledEarly | ContactStarted | ContactWithdrawn | Outcome | Heard
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Schedule:
 class Cancel:
     """The permit is withdrawn: what has not left the house does not leave it."""
 
+    permit_id: str
     reason: Withdrawal
 
 
@@ -72,6 +74,12 @@ Command = Schedule | Cancel | Wake | Settle | Hear
 
 class Absent(msgspec.Struct, frozen=True, tag="absent"):
     """No permit has arrived."""
+
+
+class CancelledEarly(msgspec.Struct, frozen=True, tag="cancelled-early"):
+    """The permit was withdrawn before it arrived."""
+
+    reason: Withdrawal
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True, tag="waiting"):
@@ -108,16 +116,16 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
     replies: tuple[str, ...] = ()
 
 
-State = Absent | Waiting | Started | Done
+State = Absent | CancelledEarly | Waiting | Started | Done
 
 
 def decide(state: State, command: Command, now: datetime) -> Sequence[ContactEvent]:
     """Raises Refused for a receipt of, or a reply to, something that was not sent."""
     match command:
         case Schedule():
-            return _schedule(command, now) if isinstance(state, Absent) else ()
-        case Cancel(reason=reason):
-            return _cancel(state, reason)
+            return _schedule(state, command, now)
+        case Cancel():
+            return _cancel(state, command)
         case Wake():
             return _wake(state, now) if isinstance(state, Waiting) and state.due <= now else ()
         case Settle(outcome=outcome):
@@ -143,20 +151,26 @@ def objection(state: Started, now: datetime) -> Objection | None:
     return None if timely and template.hash == state.template_hash else "expired"
 
 
-def _schedule(permit: Schedule, now: datetime) -> Sequence[ContactEvent]:
+def _schedule(state: State, permit: Schedule, now: datetime) -> Sequence[ContactEvent]:
+    if not isinstance(state, Absent | CancelledEarly):
+        return ()
     due = next_opening(permit.terms.windows, now)
     scheduled = ContactScheduled(permit_id=permit.permit_id, channel=permit.channel, due=due, terms=permit.terms)
+    if isinstance(state, CancelledEarly):
+        return scheduled, not_sent(permit, state.reason)
     if due > permit.terms.valid_until:
         return scheduled, not_sent(permit, "expired")
     return (scheduled,)
 
 
-def _cancel(state: State, reason: Withdrawal) -> Sequence[ContactEvent]:
+def _cancel(state: State, cancel: Cancel) -> Sequence[ContactEvent]:
     match state:
+        case Absent():
+            return (ContactCancelledEarly(permit_id=cancel.permit_id, reason=cancel.reason),)
         case Waiting():
-            return (not_sent(state, reason),)
+            return (not_sent(state, cancel.reason),)
         case Started(withdrawn=None):
-            return (ContactWithdrawn(permit_id=state.permit_id, channel=state.channel, reason=reason),)
+            return (ContactWithdrawn(permit_id=state.permit_id, channel=state.channel, reason=cancel.reason),)
         case _:
             return ()
 
@@ -186,7 +200,7 @@ def _reached(state: State) -> Started | Done:
     match state:
         case Started() | Done(outcome="sent" | "unknown"):
             return state
-        case Absent() | Waiting():
+        case Absent() | CancelledEarly() | Waiting():
             raise Refused("nothing has been sent under this permit yet; check the permit id")
         case Done(outcome=outcome):
             raise Refused(f"this contact ended as {outcome}, so nobody was reached; check the permit id")
@@ -208,6 +222,8 @@ def evolve(state: State, event: ContactEvent) -> State:  # noqa: PLR0911
         case ContactScheduled():
             terms = event.terms or _waiting(state).terms
             return Waiting(permit_id=event.permit_id, channel=event.channel, due=event.due, terms=terms)
+        case ContactCancelledEarly(reason=reason):
+            return CancelledEarly(reason)
         case ContactStarted():
             return Started(**msgspec.structs.asdict(_waiting(state)), template_hash=event.template_hash)
         case ContactWithdrawn():

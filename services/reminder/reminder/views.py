@@ -10,7 +10,7 @@ from doorstep.kernel.service import Committed
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reminder.domain import Absent, Done, Started, State, Waiting
+from reminder.domain import Absent, CancelledEarly, Done, Started, State, Waiting
 
 PAGE = 500
 """The most contacts listed at once, the latest."""
@@ -55,7 +55,7 @@ async def of_case(connection: AsyncConnection, case_id: str) -> Sequence[Contact
 def _row(one: Committed, before: Contact | None) -> Contact | None:
     state = one.state
     assert isinstance(state, State)
-    if isinstance(state, Absent):
+    if isinstance(state, Absent | CancelledEarly):
         return None
     sent_at = one.envelope.time if isinstance(one.event, ContactSent) else before and before.sent_at
     stream = one.stream

@@ -213,7 +213,7 @@ async def test_the_words_of_an_erased_borrower_are_not_kept(house: House) -> Non
 async def test_what_was_cancelled_in_time_reaches_nobody(house: House) -> None:
     await house.permit("p1", opens=12)
     await house.settle()
-    await house.running.execute(Routed(_stream("p1"), Cancel("cancelled")))
+    await house.running.execute(Routed(_stream("p1"), Cancel("p1", "cancelled")))
     house.clock.jump(MORNING + timedelta(hours=5))
     await house.settle()
     assert house.phones.delivered() == []
@@ -222,10 +222,19 @@ async def test_what_was_cancelled_in_time_reaches_nobody(house: House) -> None:
     assert (answer.status_code, "nobody was reached" in answer.json()["detail"]) == (409, True)
 
 
+async def test_what_was_cancelled_before_its_permit_came_reaches_nobody(house: House) -> None:
+    await house.running.execute(Routed(_stream("p1"), Cancel("p1", "cancelled")))
+    await house.permit("p1")
+    house.clock.jump(MORNING + timedelta(hours=5))
+    await house.settle()
+    assert house.phones.delivered() == []
+    assert await house.status("p1") == "not-sent"
+
+
 async def test_what_was_withdrawn_after_its_intent_reaches_nobody(house: House) -> None:
     await house.permit("p1")
     await house.running.timers.turn()
-    await house.running.execute(Routed(_stream("p1"), Cancel("suspended")))
+    await house.running.execute(Routed(_stream("p1"), Cancel("p1", "suspended")))
     assert (await house.call("GET", "/contacts/p1", "viewer")).json()["status"] == "withdrawn"
     await house.settle()
     assert house.phones.delivered() == []

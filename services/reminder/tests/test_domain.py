@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from doorstep.events.reminder import (
+    ContactCancelledEarly,
     ContactFailed,
     ContactNotSent,
     ContactScheduled,
@@ -136,20 +137,27 @@ class TestWake:
 class TestCancel:
     @pytest.mark.parametrize("reason", ["cancelled", "suspended"])
     def test_what_waits_is_not_sent(self, reason: Any) -> None:
-        happened = given(CONTACT, scheduled).when(Cancel(reason), MORNING).then(not_sent(reason))
+        happened = given(CONTACT, scheduled).when(Cancel("p1", reason), MORNING).then(not_sent(reason))
         assert CONTACT.wake_at(happened.state) is None
 
     def test_what_has_started_is_withdrawn_and_stopped_at_the_last_look(self) -> None:
-        happened = given(CONTACT, scheduled, started).when(Cancel("cancelled"), MORNING).then(withdrawn)
+        happened = given(CONTACT, scheduled, started).when(Cancel("p1", "cancelled"), MORNING).then(withdrawn)
         assert objection(happened.state, MORNING) == "cancelled"
 
     def test_what_crossed_in_flight_keeps_its_outcome(self) -> None:
         given(CONTACT, scheduled, started, withdrawn).when(Settle(sent), MORNING).then(sent)
 
+    @pytest.mark.parametrize("reason", ["cancelled", "suspended"])
+    def test_a_permit_cancelled_before_it_was_heard_of_starts_nothing_when_it_comes(self, reason: Any) -> None:
+        early = ContactCancelledEarly(permit_id="p1", reason=reason)
+        happened = given(CONTACT).when(Cancel("p1", reason), MORNING).then(early)
+        happened = happened.when(permit, MORNING).then(scheduled, not_sent(reason))
+        assert CONTACT.wake_at(happened.state) is None
+
     @pytest.mark.parametrize(
         "past",
         [
-            (),
+            (ContactCancelledEarly(permit_id="p1", reason="cancelled"),),
             (scheduled, not_sent("cancelled")),
             (scheduled, started, withdrawn),
             (scheduled, started, sent),
@@ -157,7 +165,7 @@ class TestCancel:
         ],
     )
     def test_otherwise_it_is_ignored(self, past: Sequence[ContactEvent]) -> None:
-        given(CONTACT, *past).when(Cancel("cancelled"), MORNING).then_nothing()
+        given(CONTACT, *past).when(Cancel("p1", "cancelled"), MORNING).then_nothing()
 
 
 @pytest.mark.parametrize("outcome", [sent, failed, unknown, not_sent("expired")])
@@ -210,8 +218,8 @@ class TestObjection:
 commands: some.SearchStrategy[Command] = some.sampled_from(
     [
         permit,
-        Cancel("cancelled"),
-        Cancel("suspended"),
+        Cancel("p1", "cancelled"),
+        Cancel("p1", "suspended"),
         Wake(MORNING),
         Settle(sent),
         Settle(failed),

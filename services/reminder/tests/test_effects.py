@@ -132,7 +132,7 @@ def call(state: Started, *, repeated: bool = False, stopped: Sequence[str] = ())
 
 def withdrawn() -> Started:
     state = started()
-    withdrawn = CONTACT.fold(CONTACT.decide(state, Cancel("cancelled"), MORNING), state)
+    withdrawn = CONTACT.fold(CONTACT.decide(state, Cancel("p1", "cancelled"), MORNING), state)
     assert isinstance(withdrawn, Started)
     return withdrawn
 

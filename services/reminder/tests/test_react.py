@@ -88,7 +88,7 @@ def test_a_permit_is_scheduled_with_all_it_says() -> None:
 )
 def test_a_cancelled_contact_is_cancelled(reason: Any, ours: Any) -> None:
     cancelled = PermitCancelled(permit_id="p1", kind="contact", reason=reason)
-    assert heard(cancelled) == [Routed(STREAM, Cancel(ours))]
+    assert heard(cancelled) == [Routed(STREAM, Cancel("p1", ours))]
 
 
 def test_a_cancelled_visit_is_for_others() -> None:

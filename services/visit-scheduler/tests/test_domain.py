@@ -10,6 +10,7 @@ from doorstep.events.visits import (
     NoticeFailed,
     NoticeStarted,
     VisitCancelled,
+    VisitCancelledEarly,
     VisitCompleted,
     VisitFailed,
     VisitNoticed,
@@ -226,16 +227,27 @@ class TestMissNotice:
 class TestCancel:
     @pytest.mark.parametrize("past", [TO_NOTICED[:1], TO_NOTICED[:2], TO_NOTICED[:3], TO_NOTICED])
     def test_before_the_start_ends_the_visit(self, past: tuple[Event, ...]) -> None:
-        visit(*past).when(Cancel("payment"), NOW).then(cancelled("payment"))
+        visit(*past).when(Cancel(VISIT_ID, "payment"), NOW).then(cancelled("payment"))
 
     def test_repeated_changes_nothing(self) -> None:
-        visit(requested, cancelled("payment")).when(Cancel("payment"), NOW).then_nothing()
+        visit(requested, cancelled("payment")).when(Cancel(VISIT_ID, "payment"), NOW).then_nothing()
 
     def test_after_the_start_changes_nothing(self) -> None:
-        visit(*TO_STARTED).when(Cancel("payment"), ENDS).then_nothing()
+        visit(*TO_STARTED).when(Cancel(VISIT_ID, "payment"), ENDS).then_nothing()
 
-    def test_of_an_unknown_visit_changes_nothing(self) -> None:
-        visit().when(Cancel("hold"), NOW).then_nothing()
+    def test_before_the_permit_was_heard_of_nobody_goes_when_it_comes(self) -> None:
+        early = VisitCancelledEarly(visit_id=VISIT_ID, reason="hold")
+        happened = visit().when(Cancel(VISIT_ID, "hold"), NOW).then(early)
+        happened.when(REQUEST, NOW).then(cancelled("hold")).when(REQUEST, NOW).then_nothing()
+
+    def test_before_the_permit_was_heard_of_is_remembered_once(self) -> None:
+        early = VisitCancelledEarly(visit_id=VISIT_ID, reason="hold")
+        visit(early).when(Cancel(VISIT_ID, "payment"), NOW).then_nothing()
+
+    def test_before_the_permit_was_heard_of_refuses_whoever_goes(self) -> None:
+        early = VisitCancelledEarly(visit_id=VISIT_ID, reason="hold")
+        with pytest.raises(Refused, match="do not go"):
+            visit(early).when(START, STARTS)
 
 
 class TestStart:
@@ -352,9 +364,9 @@ COMMANDS: list[Command] = [
     Plan((MEI, LIN), STARTS + HOUR, ENDS + HOUR),
     Unplan("nobody is free", PLAN_AT + timedelta(days=1)),
     Unplan("no slot"),
-    Cancel("payment"),
-    Cancel("hold"),
-    Cancel("consent"),
+    Cancel(VISIT_ID, "payment"),
+    Cancel(VISIT_ID, "hold"),
+    Cancel(VISIT_ID, "consent"),
     MissNotice("stopped"),
     Wake(PLAN_AT),
     RECORD_NOTICED,

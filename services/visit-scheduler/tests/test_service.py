@@ -324,6 +324,15 @@ async def test_a_consent_taken_back_cancels_like_a_payment(office: Office) -> No
     assert (await office.visit())["reason"] == "consent"
 
 
+async def test_a_cancellation_that_overtakes_its_permit_leaves_the_borrower_in_peace(office: Office) -> None:
+    await office.hear("case-1", PermitCancelled(permit_id="permit-1", kind="visit", reason="payment"))
+    await office.permit()
+    await office.simulation.advance(SLOT)
+    found = await office.visit()
+    assert (found["status"], found["reason"]) == ("cancelled", "payment")
+    assert not office.phones.delivered()
+
+
 async def test_a_payment_cancels_and_frees_the_slot(office: Office) -> None:
     await office.permit()
     await office.simulation.advance(DUE + timedelta(minutes=1))

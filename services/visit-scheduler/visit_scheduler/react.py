@@ -19,7 +19,7 @@ def react(envelope: Envelope, event: Event) -> Iterable[Routed]:
             terms = msgspec.convert(event, VisitTerms, from_attributes=True)
             yield Routed(_stream(envelope, permit_id), Request(permit_id, terms))
         case PermitCancelled(permit_id=permit_id, kind="visit", reason=reason):
-            yield Routed(_stream(envelope, permit_id), Cancel(reason))
+            yield Routed(_stream(envelope, permit_id), Cancel(permit_id, reason))
         case _:
             pass
 

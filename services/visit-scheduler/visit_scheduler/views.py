@@ -9,6 +9,7 @@ from doorstep.events.visits import (
     AgentRegistered,
     NoticeFailed,
     VisitCancelled,
+    VisitCancelledEarly,
     VisitPlanned,
     VisitRequested,
     VisitUnplanned,
@@ -103,7 +104,7 @@ def _visit(one: Committed) -> Values:
             row |= {"duties": _joined(terms.duties), "agency": terms.agency}
         case VisitPlanned(starts=starts, ends=ends):
             row |= {"starts": starts, "ends": ends, "collectors": encode(one.event.collectors).decode()}
-        case VisitCancelled(reason=reason):
+        case VisitCancelled(reason=reason) | VisitCancelledEarly(reason=reason):
             row |= {"reason": reason}
         case VisitUnplanned(reason=remark) | NoticeFailed(reason=remark):
             row |= {"remark": remark}

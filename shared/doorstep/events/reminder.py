@@ -36,6 +36,14 @@ class ContactScheduled(Event, frozen=True):
     terms: ContactTerms | None = None
 
 
+@event("doorstep.contact.cancelled-early", topic=REMINDER)
+class ContactCancelledEarly(Event, frozen=True):
+    """The permit was cancelled before it was heard of here: when it comes, nothing starts, and it is given back."""
+
+    permit_id: str
+    reason: Literal["cancelled", "suspended"]
+
+
 @event("doorstep.contact.started", topic=REMINDER)
 class ContactStarted(Event, frozen=True):
     """The intent, committed before anything leaves. From here on an unknown end counts as sent.

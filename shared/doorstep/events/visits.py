@@ -59,6 +59,14 @@ class VisitRequested(Event, frozen=True):
     plan_at: Instant
 
 
+@event("doorstep.visit.cancelled-early", topic=VISITS)
+class VisitCancelledEarly(Event, frozen=True):
+    """The permit was cancelled before it was heard of here: when it comes, nobody goes, and it is given back."""
+
+    visit_id: str
+    reason: Literal["payment", "cure", "hold", "consent", "suspended"]
+
+
 @event("doorstep.visit.planned", topic=VISITS)
 class VisitPlanned(Event, frozen=True):
     """Who comes, and when."""

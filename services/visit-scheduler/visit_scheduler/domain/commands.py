@@ -44,6 +44,7 @@ class Unplan:
 class Cancel:
     """The permit is withdrawn."""
 
+    visit_id: str
     reason: Withdrawal
 
 

@@ -12,6 +12,7 @@ from doorstep.events.visits import (
     NoticeFailed,
     NoticeStarted,
     VisitCancelled,
+    VisitCancelledEarly,
     VisitCompleted,
     VisitFailed,
     VisitNoticed,
@@ -42,6 +43,7 @@ from visit_scheduler.domain.commands import (
 )
 from visit_scheduler.domain.states import (
     Absent,
+    CancelledEarly,
     Closed,
     Noticed,
     Noticing,
@@ -62,13 +64,12 @@ Cancellation = Withdrawal | Literal["stopped", "expired", "no-plan", "no-notice"
 def decide(state: State, command: Command, now: datetime) -> Sequence[VisitEvent]:  # noqa: PLR0911
     """What `command` leads to. Raises Refused when collectors may not do what they ask for."""
     match command:
-        case Request(visit_id=visit_id, terms=terms):
-            requested = VisitRequested(visit_id=visit_id, terms=terms, plan_at=next_quarter(now))
-            return (requested,) if isinstance(state, Absent) else ()
+        case Request():
+            return _request(state, command, now)
         case Plan() | Unplan():
             return _plan(state, command, now) if isinstance(state, Requested) else ()
-        case Cancel(reason=reason):
-            return () if isinstance(state, Absent | Started | Closed) else (_cancelled(state, reason),)
+        case Cancel():
+            return _cancel(state, command)
         case Wake():
             return _wake(state, now)
         case RecordNoticed() | RecordNoticeFailed():
@@ -81,6 +82,26 @@ def decide(state: State, command: Command, now: datetime) -> Sequence[VisitEvent
             return _report(state, command, now)
         case _:
             assert_never(command)
+
+
+def _request(state: State, permit: Request, now: datetime) -> Sequence[VisitEvent]:
+    match state:
+        case Absent():
+            return (VisitRequested(visit_id=permit.visit_id, terms=permit.terms, plan_at=next_quarter(now)),)
+        case CancelledEarly(reason=reason):
+            return (VisitCancelled(visit_id=permit.visit_id, reason=reason),)
+        case _:
+            return ()
+
+
+def _cancel(state: State, cancel: Cancel) -> Sequence[VisitEvent]:
+    match state:
+        case Absent():
+            return (VisitCancelledEarly(visit_id=cancel.visit_id, reason=cancel.reason),)
+        case CancelledEarly() | Started() | Closed():
+            return ()
+        case _:
+            return (_cancelled(state, cancel.reason),)
 
 
 def _plan(state: Requested, command: Plan | Unplan, now: datetime) -> Sequence[VisitEvent]:
@@ -156,7 +177,7 @@ def _start(state: State, command: Start, now: datetime) -> Sequence[VisitEvent]:
             return (started,)
         case Started() | Closed(ending="completed" | "failed"):
             return ()
-        case Closed():
+        case Closed() | CancelledEarly():
             raise Refused("this visit is cancelled: do not go; if you are at the door, leave")
         case Absent() | Requested() | Planned() | Noticing():
             raise Refused("the borrower has not been told of this visit: do not go before its status is noticed")

@@ -9,6 +9,7 @@ from doorstep.events.visits import (
     NoticeFailed,
     NoticeStarted,
     VisitCancelled,
+    VisitCancelledEarly,
     VisitCompleted,
     VisitFailed,
     VisitNoticed,
@@ -20,6 +21,7 @@ from doorstep.events.visits import (
 )
 
 from visit_scheduler.domain.appointment import Appointment
+from visit_scheduler.domain.commands import Withdrawal
 from visit_scheduler.domain.hours import next_notice
 
 OVERDUE = timedelta(hours=24)
@@ -27,6 +29,7 @@ OVERDUE = timedelta(hours=24)
 
 VisitEvent = (
     VisitRequested
+    | VisitCancelledEarly
     | VisitPlanned
     | VisitUnplanned
     | NoticeStarted
@@ -41,6 +44,12 @@ VisitEvent = (
 
 class Absent(msgspec.Struct, frozen=True, tag="absent"):
     """No permit has arrived."""
+
+
+class CancelledEarly(msgspec.Struct, frozen=True, kw_only=True, tag="cancelled-early"):
+    """The permit was withdrawn before it arrived."""
+
+    reason: Withdrawal
 
 
 class Requested(msgspec.Struct, frozen=True, kw_only=True, tag="requested"):
@@ -85,14 +94,16 @@ class Closed(msgspec.Struct, frozen=True, kw_only=True, tag="closed"):
     noticing: Appointment | None = None
 
 
-State = Absent | Requested | Planned | Noticing | Noticed | Started | Closed
+State = Absent | CancelledEarly | Requested | Planned | Noticing | Noticed | Started | Closed
 
 
-def evolve(state: State, event: VisitEvent) -> State:  # noqa: PLR0911
+def evolve(state: State, event: VisitEvent) -> State:  # noqa: PLR0911, PLR0912
     """Fold one event."""
     match event:
         case VisitRequested(visit_id=visit_id, terms=terms, plan_at=plan_at):
             return Requested(visit_id=visit_id, terms=terms, plan_at=plan_at)
+        case VisitCancelledEarly(reason=reason):
+            return CancelledEarly(reason=reason)
         case VisitUnplanned(retry_at=retry_at):
             assert isinstance(state, Requested)
             return msgspec.structs.replace(state, plan_at=retry_at or state.plan_at)
@@ -150,7 +161,7 @@ def visit_id_of(state: State) -> str:
 
 def appointment_of(state: State) -> Appointment:
     """Who comes when. Raises TypeError where nobody is planned."""
-    if isinstance(state, Absent | Requested | Closed):
+    if isinstance(state, Absent | CancelledEarly | Requested | Closed):
         raise TypeError(f"{type(state).__name__} has no appointment")
     return state.visit
 
@@ -158,6 +169,8 @@ def appointment_of(state: State) -> Appointment:
 def status_of(state: State) -> str:
     """One word for people: requested, planned, noticing, noticed, started, completed, failed, cancelled or
     notice-failed."""
+    if isinstance(state, CancelledEarly):
+        return "cancelled"
     return state.ending if isinstance(state, Closed) else type(state).__name__.lower()
 
 
