@@ -1,7 +1,6 @@
 """What people may ask of a case and tell it, and how a tenant's sending is controlled."""
 
 import hashlib
-from datetime import time
 from typing import Annotated, Literal, Self
 
 import msgspec
@@ -11,12 +10,13 @@ from doorstep.events.escalation.permits import Purpose
 from doorstep.events.escalation.preferences import ConsentKind
 from doorstep.events.values import Language, Sealed, Way
 from doorstep.infra.access import Compliance, Operator, Principal, Viewer
+from doorstep.infra.bodies import ClockTime, Count, Instant, Name
 from doorstep.infra.settings import Settings
 from doorstep.kernel.decider import Refused, Routed, Unknown
 from doorstep.kernel.service import Runtime
 from doorstep.locales.languages import DEFAULT
 from fastapi import APIRouter, Header, HTTPException
-from pydantic import AwareDatetime, Base64Bytes, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, model_validator
 
 from escalation import views
 from escalation.domain import tenant
@@ -29,7 +29,6 @@ from escalation.domain.rules.pack import InvalidPolicy
 from escalation.react import case_stream
 
 Repeatable = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
-Id = Annotated[str, Field(min_length=1, max_length=100)]
 Tenant = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
 WhyText = Annotated[str, Field(min_length=3, max_length=500)]
 SaidText = Annotated[str, Field(min_length=1, max_length=5000)]
@@ -52,11 +51,11 @@ class Reason(_Body):
 class NewHold(_Body):
     """A person places a hold. Without `until` it lasts as long as the packs say."""
 
-    hold_id: Id
+    hold_id: Name
     kind: HoldKind
-    starts: AwareDatetime | None = None
-    until: AwareDatetime | None = None
-    loans: list[Id] = []
+    starts: Instant | None = None
+    until: Instant | None = None
+    loans: list[Name] = []
     ways: list[Way] = []
     reason: WhyText | None = None
 
@@ -64,7 +63,7 @@ class NewHold(_Body):
 class Renewal(Reason):
     """A hold goes on."""
 
-    until: AwareDatetime | None = None
+    until: Instant | None = None
 
 
 class ReviewResult(Reason):
@@ -76,24 +75,24 @@ class ReviewResult(Reason):
 class NewDispute(_Body):
     """The borrower contests something. Without `answer_by` and `close_by`: within 15 and 60 days."""
 
-    dispute_id: Id
+    dispute_id: Name
     about: Contested
     text: SaidText | None = None
-    answer_by: AwareDatetime | None = None
-    close_by: AwareDatetime | None = None
-    loans: list[Id] = []
+    answer_by: Instant | None = None
+    close_by: Instant | None = None
+    loans: list[Name] = []
 
 
 class NewAttachment(_Body):
     """Something that bears on a dispute: its bytes in base64, or where it lies, of what size and SHA-256 (hex). The
     `uri` stays readable after the borrower was erased: without query, login or name of a person."""
 
-    attachment_id: Id
+    attachment_id: Name
     media_type: Annotated[str, Field(pattern=r"^[a-z]+/[a-z0-9.+-]{1,100}$")]
     name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     content: Base64Bytes | None = None
     uri: Annotated[str, Field(pattern=r"^[a-z][a-z0-9+.-]*://[A-Za-z0-9._~/-]{1,500}$")] | None = None
-    size: Annotated[int, Field(gt=0)] | None = None
+    size: Annotated[Count, Field(gt=0)] | None = None
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
 
     @model_validator(mode="after")
@@ -109,7 +108,7 @@ class NewAttachment(_Body):
 class NewAnswer(_Body):
     """What the borrower was told."""
 
-    answer_id: Id
+    answer_id: Name
     text: SaidText
 
 
@@ -122,26 +121,26 @@ class DisputeResult(Reason):
 class NewConsent(_Body):
     """The borrower agreed to other hours, or another place."""
 
-    consent_id: Id
+    consent_id: Name
     kind: ConsentKind
     ways: list[Way] = []
-    until: AwareDatetime | None = None
+    until: Instant | None = None
 
 
 class NewBlock(_Body):
     """Hours or ways the borrower called inconvenient; `weekdays` from 1, Monday."""
 
-    block_id: Id
+    block_id: Name
     ways: list[Way] = []
-    weekdays: list[Annotated[int, Field(ge=1, le=7)]] = []
-    opens: time | None = None
-    closes: time | None = None
+    weekdays: Annotated[list[Annotated[int, Field(ge=1, le=7)]], Field(max_length=7)] = []
+    opens: ClockTime | None = None
+    closes: ClockTime | None = None
 
 
 class NewOverride(Reason):
     """A person wants another next step than the strategy's."""
 
-    override_id: Id
+    override_id: Name
     way: Way
     purpose: Purpose = "reminder"
 
@@ -149,7 +148,7 @@ class NewOverride(Reason):
 class Assignment(Reason):
     """Who works on the case: an agency, or the lender's own people."""
 
-    agency: Id | None
+    agency: Name | None
 
 
 class Switch(Reason):
@@ -167,7 +166,7 @@ class Shadow(Reason):
 class Ramp(Reason):
     """First contacts a day; None: any number."""
 
-    first_contacts_a_day: Annotated[int, Field(ge=0)] | None
+    first_contacts_a_day: Count | None
 
 
 def api(runtime: Runtime[Settings, Policies]) -> APIRouter:

@@ -14,6 +14,7 @@ import typer
 from doorstep.app import local
 from doorstep.app.embedded import policy_folder
 from doorstep.app.printing import Lang, progress
+from doorstep.events import bounds
 from doorstep.events.envelope import Envelope, decode
 from doorstep.infra import gc_tuning
 
@@ -56,12 +57,13 @@ def backtest(
         raise typer.BadParameter("--to lies before --from")
     try:
         policies = another(policy_folder(folder), packs, strategy, tenants)
-        report = asyncio.run(_backtest(policies, Period(first.date(), last.date()), tenant, examples, folder))
+        period = Period(bounds.day(first.date()), bounds.day(last.date()))
+        report = asyncio.run(_backtest(policies, period, tenant, examples, folder))
     except InvalidPolicy as error:
         for problem in error.problems:
             typer.echo(str(problem), err=True)
         raise typer.Exit(2) from None
-    except local.NotHere as error:
+    except (local.NotHere, bounds.OutOfBounds) as error:
         raise typer.BadParameter(str(error)) from None
     for part in shown(report, lang):
         typer.echo(part)

@@ -127,6 +127,22 @@ async def test_a_weekday_that_does_not_exist_is_refused_at_the_door(clients: Cli
     assert (await clients("operator").post("/cases/acme/case-1/blocks", json=block)).status_code == 422
 
 
+@pytest.mark.parametrize(
+    ("what", "body", "field"),
+    [
+        ("holds", {"hold_id": "h1", "kind": "hardship", "until": "9999-12-31T23:59:59Z"}, "until"),
+        ("holds", {"hold_id": "h1", "kind": "hardship", "starts": "0001-01-01T00:00:00+14:00"}, "starts"),
+        ("consents", {"consent_id": "k1", "kind": "hours", "until": "9999-12-31T00:00:00Z"}, "until"),
+        ("blocks", {"block_id": "b1", "opens": "12:00+08:00", "closes": "14:00"}, "opens"),
+    ],
+)
+async def test_an_edge_of_the_calendar_is_refused_at_the_door_by_the_name_of_its_field(
+    clients: Clients, what: str, body: dict[str, object], field: str
+) -> None:
+    answer = await clients("operator").post(f"/cases/acme/case-1/{what}", json=body)
+    assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["body", field])
+
+
 async def test_a_tenant_is_stopped_by_operators_and_started_again_by_compliance(clients: Clients) -> None:
     stop = {"way": "sms", "reason": "wrong text"}
     assert (await clients("operator").post("/tenants/acme/stop", json=stop)).json() == {"events": 1}

@@ -1,16 +1,17 @@
 """What providers bring (receipts, replies) and what people may see of contacts."""
 
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
 from doorstep.events.reminder import ReceiptRecorded, ReplyReceived
 from doorstep.events.values import Sealed
 from doorstep.infra.access import Provider, Viewer
+from doorstep.infra.bodies import Day, Instant, happened
 from doorstep.kernel.decider import Routed, StreamId
 from doorstep.messaging.settings import MessagingRuntime
 from fastapi import APIRouter, Header, HTTPException, Path
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from reminder import views
 from reminder.domain import CATEGORY, Hear
@@ -35,7 +36,7 @@ class ReceiptIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     status: Literal["delivered", "answered", "no-answer", "undeliverable"]
-    at: AwareDatetime
+    at: Instant
 
 
 class ReplyIn(BaseModel):
@@ -45,9 +46,9 @@ class ReplyIn(BaseModel):
 
     reply_id: Id
     kind: Literal["promise", "dispute", "complaint", "hardship", "opt-out", "wrong-number", "other"]
-    at: AwareDatetime
+    at: Instant
     promise_amount: Amount | None = None
-    promise_due: date | None = None
+    promise_due: Day | None = None
     text: Annotated[str, Field(max_length=5000)] | None = None
 
     @model_validator(mode="after")
@@ -84,6 +85,7 @@ def api(runtime: MessagingRuntime) -> APIRouter:
     async def receipt(
         permit_id: PermitId, body: ReceiptIn, provider: Provider, request_id: RequestId = None
     ) -> Recorded:
+        happened("at", body.at, runtime.clock.now())
         contact = await _found(runtime, permit_id)
         message = ReceiptRecorded(permit_id=permit_id, channel=contact.channel, status=body.status, at=body.at)
         command = Routed(_stream(contact), Hear(message), provider.actor())
@@ -92,6 +94,7 @@ def api(runtime: MessagingRuntime) -> APIRouter:
 
     @router.post("/{permit_id}/replies")
     async def reply(permit_id: PermitId, body: ReplyIn, provider: Provider) -> Recorded:
+        happened("at", body.at, runtime.clock.now())
         contact = await _found(runtime, permit_id)
         message = ReplyReceived(
             reply_id=body.reply_id,

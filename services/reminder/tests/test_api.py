@@ -130,6 +130,11 @@ class House:
         headers = {"Authorization": f"Bearer {token}", **{k.replace("_", "-"): v for k, v in headers.items()}}
         return await self._client.request(method, path, json=body, headers=headers)
 
+    async def post(self, path: str, role: Any, body: str) -> httpx.Response:
+        token = ISSUER.token("someone", role, datetime.now(UTC))
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        return await self._client.post(path, content=body, headers=headers)
+
 
 @pytest.fixture
 async def house(postgres: EmbeddedPostgres, tmp_path: Path) -> AsyncIterator[House]:
@@ -314,3 +319,24 @@ async def test_roles_are_kept_apart(house: House) -> None:
 
 def _stream(permit_id: str, case_id: str = "case-1", tenant: str = "bank") -> StreamId:
     return StreamId("contact", permit_id, case_id, tenant)
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2026-03-04T10:05:00+08:00"])
+async def test_what_a_provider_tells_has_happened_within_the_calendar(house: House, at: str) -> None:
+    await house.permit("p1")
+    await house.settle()
+    bodies = {"receipts": {"status": "delivered"}, "replies": {"reply_id": "r1", "kind": "opt-out"}}
+    for what, body in bodies.items():
+        answer = await house.call("POST", f"/contacts/p1/{what}", "provider", {**body, "at": at})
+        assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["body", "at"])
+
+
+async def test_what_no_answer_could_repeat_is_refused_without_being_repeated(house: House) -> None:
+    await house.permit("p1")
+    await house.settle()
+    for text in ('"\\ud800"', "NaN", "1e400"):
+        body = f'{{"reply_id": "r1", "kind": "other", "at": "{AT}", "text": {text}}}'
+        answer = await house.post("/contacts/p1/replies", "provider", body)
+        assert answer.status_code == 422
+        assert answer.json()["detail"][0]["loc"] == ["body", "text"]
+        assert "input" not in answer.json()["detail"][0]

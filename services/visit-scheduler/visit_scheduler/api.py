@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 
 from doorstep.events.values import Language, Sealed
 from doorstep.infra.access import FieldAgent, Operator, Principal, Viewer
+from doorstep.infra.bodies import Day, Instant, happened
 from doorstep.kernel.decider import Refused, Routed, StreamId, Unknown
 from doorstep.locales.text import LOCALES
 from doorstep.messaging.settings import MessagingRuntime
 from fastapi import APIRouter, Header
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from visit_scheduler import views
 from visit_scheduler.domain.agents import Register
@@ -71,7 +72,7 @@ class AgentBody(BaseModel):
 
     tenant: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
     agency: Annotated[str, Field(min_length=1, max_length=100)]
-    certified_until: date
+    certified_until: Day
     languages: Annotated[list[Language], Field(min_length=1)]
     regions: list[Annotated[str, Field(pattern="^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]] = []
     active: bool = True
@@ -88,7 +89,7 @@ class StartBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    at: AwareDatetime
+    at: Instant
     agent_id: AgentId
     collectors_present: Annotated[list[AgentId], Field(max_length=10)]
 
@@ -98,14 +99,14 @@ class ReportBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    at: AwareDatetime
+    at: Instant
     agent_id: AgentId
     outcome: Literal["completed", "failed"]
     attitude: Attitude | None = None
     willingness: Annotated[int, Field(ge=0, le=100)] | None = None
     cause: Cause | None = None
     promise_amount: Annotated[str, Field(pattern=r"^[0-9]{1,16}(\.[0-9]{1,8})?$")] | None = None
-    promise_due: date | None = None
+    promise_due: Day | None = None
     reason: Obstacle | None = None
     notes: Annotated[str, Field(max_length=4000)] | None = None
 
@@ -152,6 +153,7 @@ def api(runtime: MessagingRuntime) -> APIRouter:
 
     @router.post("/visits/{visit_id}/start")
     async def start(visit_id: str, body: StartBody, principal: FieldAgent, key: Repeatable = None) -> Visit:
+        happened("at", body.at, runtime.clock.now())
         visit = await _visit(runtime, visit_id)
         async with runtime.engine.connect() as connection:
             suspended = await views.suspended(connection, visit.case_id)
@@ -161,6 +163,7 @@ def api(runtime: MessagingRuntime) -> APIRouter:
 
     @router.post("/visits/{visit_id}/report")
     async def report(visit_id: str, body: ReportBody, principal: FieldAgent, key: Repeatable = None) -> Visit:
+        happened("at", body.at, runtime.clock.now())
         visit = await _visit(runtime, visit_id)
         command = body.command(await _sealed(runtime, visit.case_id, body.notes))
         return await _execute(runtime, visit, command, principal, key)

@@ -4,7 +4,7 @@ import getpass
 import gzip
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +17,7 @@ from doorstep.app.embedded import Embedded, Secrets, installed, installed_as
 from doorstep.app.printing import progress, table
 from doorstep.app.terminal import demand_port, fault, link, loop
 from doorstep.app.terminal import serve as serve_pages
+from doorstep.events import bounds
 from doorstep.infra import gc_tuning, telemetry
 from doorstep.infra.access import Access, Role
 from doorstep.infra.clock import SystemClock
@@ -103,7 +104,10 @@ def import_(
     folder: Folder = local.FOLDER,
 ) -> None:
     """Take a bank's end-of-day file: a loan that is missing from it is cured."""
-    day: date | None = business_date.date() if business_date else None
+    try:
+        day = bounds.day(business_date.date()) if business_date else None
+    except bounds.OutOfBounds as error:
+        raise typer.BadParameter(f"--business-date {error}") from None
 
     async def run() -> None:
         names = mapping.load(mapping_file) if mapping_file else None

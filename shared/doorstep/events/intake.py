@@ -6,7 +6,7 @@ sealed on loans.v1) or parks them. docs/schema/intake.schema.json is generated f
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, date
+from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Annotated, Literal
@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 
+from doorstep.events import bounds
 from doorstep.events.envelope import Instant
 from doorstep.events.money import Money, known_currencies
 from doorstep.events.values import EMAIL, Borrower, Language
@@ -49,8 +50,6 @@ TimeZone = Annotated[
     str,
     msgspec.Meta(description="IANA name, such as Asia/Shanghai; without it the hours of every candidate zone hold."),
 ]
-FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2199, 12, 31)
-"""A date outside is a typing error, and arithmetic on it could fail later."""
 
 
 # An object of its own: msgspec leaves out a field whose value is the very object of its default, and an imported row
@@ -208,10 +207,8 @@ def broken_rules(fact: Fact) -> Iterator[tuple[str, str]]:
     for name in ("id", "source", "tenant"):
         if _CONTROL.search(getattr(fact, name)):
             yield f"$.{name}", "holds a control character, such as a line break"
-    try:
-        fact.time.astimezone(UTC)
-    except OverflowError:
-        yield "$.time", "lies outside the calendar"
+    if reason := _outside(fact.time):
+        yield "$.time", reason
     yield from _broken_data(fact.data)
 
 
@@ -243,10 +240,18 @@ def _broken_field(name: str, value: object) -> str | None:
             return "unknown currency (want an ISO 4217 code)"
         case str() if name == "time_zone" and value not in known_time_zones():
             return "unknown time zone (want an IANA name)"
-        case date() if not FIRST_DAY <= value <= LAST_DAY:
-            return f"lies outside {FIRST_DAY} to {LAST_DAY}"
+        case date():
+            return _outside(value)
         case _:
             return None
+
+
+def _outside(told: date) -> str | None:
+    try:
+        bounds.instant(told) if isinstance(told, datetime) else bounds.day(told)
+    except bounds.OutOfBounds as error:
+        return str(error)
+    return None
 
 
 # PostgreSQL stores no NUL, and a key or a log line with a line break reads as two.

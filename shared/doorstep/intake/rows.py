@@ -12,7 +12,8 @@ from functools import lru_cache
 
 import msgspec
 
-from doorstep.events.intake import FIRST_DAY, LAST_DAY, LoanOverdue, known_time_zones
+from doorstep.events import bounds
+from doorstep.events.intake import LoanOverdue, known_time_zones
 from doorstep.events.money import known_currencies
 from doorstep.events.values import EMAIL, Borrower
 from doorstep.intake.mapping import OPTIONAL, REQUIRED
@@ -200,9 +201,7 @@ def _date(text: str, pattern: str) -> date:
     if day is None:
         example = date(2026, 1, 31).strftime(pattern)
         raise ValueError(f"is no date that exists, written like {example}")
-    if not FIRST_DAY <= day <= LAST_DAY:
-        raise ValueError(f"lies outside {FIRST_DAY} to {LAST_DAY}")
-    return day
+    return bounds.day(day)
 
 
 _LOAN_COLUMNS = tuple(n for n in LoanOverdue.__struct_fields__ if n not in ("borrower", "language"))

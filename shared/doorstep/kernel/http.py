@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 import jwt
 from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import DBAPIError
@@ -127,6 +128,10 @@ def _operations(running: Running) -> APIRouter:
     return router
 
 
+def _field(path: Sequence[str | int]) -> list[str | int]:
+    return [part if isinstance(part, int) else part[:100].encode(errors="replace").decode() for part in path]
+
+
 async def replay_key(running: Running, key: str, by: str, reason: str | None = None) -> dict[str, object]:
     """Handle what waits under `key`, in order, up to the first message that is still wrong."""
     done = 0
@@ -173,6 +178,12 @@ def _shown(one: parking.Parked) -> dict[str, object]:
 
 
 def _add_errors(app: FastAPI) -> None:
+    @app.exception_handler(RequestValidationError)
+    async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
+        # Without what was sent: it may be a name, and what is no JSON (NaN, half a character) could not be answered.
+        faults = [{"type": one["type"], "loc": _field(one["loc"]), "msg": one["msg"]} for one in error.errors()]
+        return JSONResponse({"detail": faults}, 422)
+
     @app.exception_handler(Refused)
     async def refused(_: Request, error: Refused) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, 409)

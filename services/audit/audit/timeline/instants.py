@@ -4,6 +4,8 @@ import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from doorstep.events import bounds
+
 
 class NoInstant(ValueError):
     """That is no instant; the message says how to write one."""
@@ -21,6 +23,8 @@ def instant(told: str | None, zone: str | None = None) -> datetime | None:
             moment = moment.replace(tzinfo=ZoneInfo(zone))
         if moment.tzinfo is None:
             raise ValueError("no offset")
-        return moment.astimezone(UTC)
+        return bounds.instant(moment).astimezone(UTC)
+    except bounds.OutOfBounds as error:
+        raise NoInstant(str(error)) from None
     except (ZoneInfoNotFoundError, ValueError, OSError, OverflowError):
         raise NoInstant("want an instant with its offset, such as 2026-03-01T10:00:00+08:00") from None
