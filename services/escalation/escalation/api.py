@@ -256,6 +256,8 @@ def _hold_routes(router: APIRouter, desk: _Desk) -> None:
         if body.kind == "dispute":
             (said,) = await desk.seal(tenant_id, case_id, _bytes(body.reason))
             return await desk.tell(tenant_id, case_id, _as_dispute(body, who, said), who, key)
+        if body.kind in holds.REVIEWED and body.until:
+            raise Refused(f"a {body.kind} stops until its review is closed: leave out until")
         known = (await desk.known(tenant_id, case_id)).loans.by_id
         if unknown := set(body.loans) - known.keys():
             raise Refused(f"the case has no loan {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}")

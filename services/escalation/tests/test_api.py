@@ -79,6 +79,9 @@ async def test_an_unknown_loan_cannot_be_held(operator: httpx.AsyncClient) -> No
 
 
 async def test_a_complaint_waits_for_compliance_who_closes_its_review(clients: Clients) -> None:
+    ended = {"hold_id": "c1", "kind": "complaint", "until": "2026-03-03T10:00:00Z"}
+    answer = await clients("operator").post("/cases/acme/case-1/holds", json=ended)
+    assert (answer.status_code, "leave out until" in answer.text) == (409, True)
     await clients("operator").post("/cases/acme/case-1/holds", json={"hold_id": "c1", "kind": "complaint"})
     (waiting,) = (await clients("viewer").get("/reviews")).json()
     assert (waiting["case_id"], waiting["about"]) == ("case-1", "complaint")

@@ -102,6 +102,36 @@ def test_a_hold_is_renewed_for_as_long_again_and_only_when_that_is_news() -> Non
         case.when(RenewHold("another", "why not"), at(20))
 
 
+def test_a_renewal_never_shortens_a_hold() -> None:
+    case = opened().when(PlaceHold("h1", "hardship", until=at(90)), at(2, "12:00"))
+    case.when(RenewHold("h1", "for as long as is usual"), at(20)).then_nothing()
+    with pytest.raises(Refused, match="never shortens"):
+        case.when(RenewHold("h1", "a minute", until=at(20, "10:01")), at(20))
+    assert case.when(RenewHold("h1", "longer", until=at(100)), at(20)).then_types(HoldRenewed).event.until == at(100)
+    endless = opened().when(PlaceHold("h1", "attorney"), at(2, "12:00"))
+    with pytest.raises(Refused, match="until it is lifted"):
+        endless.when(RenewHold("h1", "a minute", until=at(20, "10:01")), at(20))
+
+
+def test_a_hold_under_review_has_no_end_and_no_renewal_gives_it_one() -> None:
+    case = opened().when(PlaceHold("c1", "complaint", until=at(5)), at(2, "12:00"))
+    assert case.state.holds.by_id["c1"].until is None
+    with pytest.raises(Refused, match="close review c1"):
+        case.when(RenewHold("c1", "to be rid of it", until=at(3, "10:01")), at(3))
+    woken(case.when(RecordFact(overdue(9)), at(10))).then_types(ContactDenied)
+
+
+def test_an_older_complaint_that_names_an_end_stops_until_its_review_is_closed() -> None:
+    older = (
+        HoldPlaced(hold_id="c1", kind="complaint", until=at(5)),
+        ReviewRequested(review_id="c1", about="complaint"),
+    )
+    renewed = HoldRenewed(hold_id="c1", reason="a minute", until=at(3, "10:01"))
+    case = Given(CASE, CASE.fold([*older, renewed], opened().state))
+    assert case.state.holds.by_id["c1"].until is None
+    assert "c1" in until(case, at(20)).state.holds.by_id
+
+
 def test_a_complaint_freezes_the_case_and_asks_for_a_review_that_alone_ends_it() -> None:
     case = opened().when(PlaceHold("c1", "complaint"), at(2, "12:00"))
     case.then_types(HoldPlaced, ReviewRequested, PermitCancelled)

@@ -47,7 +47,7 @@ class PlaceHold:
 
 @dataclass(frozen=True)
 class RenewHold:
-    """It goes on, to `until` (None: for as long again as the packs say)."""
+    """It goes on, to `until` (None: for as long from now as the packs say). It never ends sooner than it would have."""
 
     hold_id: str
     reason: str
@@ -139,17 +139,17 @@ class Holds(msgspec.Struct, frozen=True, kw_only=True):
 def decide(
     holds: Holds, command: Command, contacts: Contacts, terms_of: TermsOf, now: datetime
 ) -> Sequence[Event | PermitCancelled]:
-    """What follows. Raises Refused for a hold or review that is not there, and for lifting one that is under review."""
+    """What follows. Raises Refused for a hold or review that is not there, for lifting or renewing one that is under
+    review, and for a renewal that would shorten."""
     match command:
         case PlaceHold(hold_id):
             return [] if hold_id in holds.by_id else _place(command, contacts, terms_of, now)
         case RenewHold(hold_id, reason, until):
-            hold = _hold(holds, hold_id)
-            new = until or _until(terms_of, hold.kind, now)
+            hold = _unreviewed(holds, hold_id)
+            new = _renewed(hold, until, _until(terms_of, hold.kind, now))
             return [] if new == hold.until else [HoldRenewed(hold_id=hold_id, reason=reason, until=new)]
         case LiftHold(hold_id, reason):
-            if _hold(holds, hold_id) and hold_id in holds.reviews:
-                raise Refused(f"hold {hold_id} is under review: close review {hold_id} and say what came of it")
+            _unreviewed(holds, hold_id)
             return [HoldLifted(hold_id=hold_id, reason=reason, assess_at=next_quarter(now))]
         case CloseReview(review_id, outcome, reason):
             if review_id not in holds.reviews:
@@ -194,8 +194,10 @@ def evolve(holds: Holds, event: Event) -> Holds:  # noqa: PLR0911
     match event:
         case HoldPlaced(hold_id=hold_id):
             return replace(holds, by_id={**holds.by_id, hold_id: _placed(event)})
-        case HoldRenewed(hold_id=hold_id, until=until):
-            return replace(holds, by_id={**holds.by_id, hold_id: replace(holds.by_id[hold_id], until=until)})
+        case HoldRenewed(hold_id=hold_id):
+            hold = holds.by_id[hold_id]
+            until = None if hold.kind in REVIEWED else event.until
+            return replace(holds, by_id={**holds.by_id, hold_id: replace(hold, until=until)})
         case HoldLifted(hold_id=hold_id):
             return replace(holds, by_id={name: hold for name, hold in holds.by_id.items() if name != hold_id})
         case ReviewRequested(review_id=review_id, about=kind):
@@ -218,7 +220,7 @@ def _place(
         hold_id=command.hold_id,
         kind=command.kind,
         starts=starts,
-        until=command.until or _until(terms_of, command.kind, starts or now),
+        until=None if command.kind in REVIEWED else command.until or _until(terms_of, command.kind, starts or now),
         loans=command.loans,
         ways=command.ways or terms.ways,
         rule=terms.rule,
@@ -228,12 +230,31 @@ def _place(
 
 
 def _placed(placed: HoldPlaced) -> Hold:
-    return Hold(placed.kind, placed.until, placed.starts, placed.loans, placed.ways)
+    # Older ones may name an end: only the review ends it.
+    until = None if placed.kind in REVIEWED else placed.until
+    return Hold(placed.kind, until, placed.starts, placed.loans, placed.ways)
+
+
+def _renewed(hold: Hold, wanted: datetime | None, usual: datetime | None) -> datetime | None:
+    """When a hold that is renewed ends: as `wanted`, else as long as is `usual`, and never sooner than it does."""
+    if wanted is None:
+        return None if hold.until is None or usual is None else max(hold.until, usual)
+    if hold.until is None or wanted < hold.until:
+        end = "it is lifted" if hold.until is None else f"{hold.until:%Y-%m-%d %H:%M} UTC"
+        raise Refused(f"a renewal never shortens, and the hold goes on until {end}: name a later end, or lift the hold")
+    return wanted
 
 
 def _until(terms_of: TermsOf, kind: HoldKind, starts: datetime) -> datetime | None:
     days = terms_of(kind, starts.date()).days
     return None if days is None else starts + timedelta(days=days)
+
+
+def _unreviewed(holds: Holds, hold_id: str) -> Hold:
+    hold = _hold(holds, hold_id)
+    if hold_id in holds.reviews:
+        raise Refused(f"hold {hold_id} is under review: close review {hold_id} and say what came of it")
+    return hold
 
 
 def _hold(holds: Holds, hold_id: str) -> Hold:
