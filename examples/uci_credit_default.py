@@ -58,7 +58,7 @@ from doorstep.messaging.gateways import Message, for_every_channel
 from doorstep_demo import people, routes
 from doorstep_demo.country import Country
 from doorstep_demo.places import COUNTRIES
-from doorstep_demo.run import Summary, summarize
+from doorstep_demo.run import RunSummary, summarize
 from doorstep_demo.world import ListeningGateway, World
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -323,7 +323,7 @@ async def run(
     folder: Path,
     dump: Path | None,
     console: Console,
-) -> Summary:
+) -> RunSummary:
     """All six months at a lender in `country`, in `folder`, which is empty."""
     started = time.monotonic()
     clock = SimulatedClock(months[0].arrives(country) - timedelta(hours=6))
@@ -364,7 +364,7 @@ async def _days(simulation: Simulation, clock: SimulatedClock, world: Bank, end:
             progress.update(task, advance=1, description=description)
 
 
-def figures(accounts: int, summary: Summary) -> dict[str, int | float]:
+def figures(accounts: int, summary: RunSummary) -> dict[str, int | float]:
     """What is printed: `opened` counts accounts, `reopened` their later episodes."""
     counted = {"accounts": accounts, **summary.as_dict()}
     return {name: counted[name] for name in _FIGURES}

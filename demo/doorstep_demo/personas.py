@@ -15,7 +15,7 @@ from doorstep.events.values import Channel
 from doorstep.messaging.channels import CHANNELS
 
 from doorstep_demo.country import Country
-from doorstep_demo.portfolio import Payment, Person, Persona, Portfolio
+from doorstep_demo.portfolio import Person, Persona, Portfolio, SimulatedPayment
 from doorstep_demo.words import WORDS
 
 BY_LETTER = timedelta(days=2)
@@ -23,7 +23,7 @@ ReplyKind = Literal["promise", "dispute", "complaint", "hardship", "opt-out", "w
 
 
 @dataclass(frozen=True)
-class Receipt:
+class DeliveryReport:
     """What the provider reports of the message."""
 
     at: datetime
@@ -41,7 +41,7 @@ class Reply:
     promise_due: date | None = None
 
 
-Reaction = Receipt | Reply | Payment
+Reaction = DeliveryReport | Reply | SimulatedPayment
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Conversation:
     notes: str
     promise_amount: Decimal | None = None
     promise_due: date | None = None
-    payments: Sequence[Payment] = ()
+    payments: Sequence[SimulatedPayment] = ()
 
 
 @dataclass(frozen=True)
@@ -113,12 +113,12 @@ class _Asked:
     at: datetime
     owed: Mapping[str, Decimal]
 
-    def receipt(self, channel: Channel) -> Receipt:
+    def receipt(self, channel: Channel) -> DeliveryReport:
         soon = self.at + timedelta(seconds=self.draw.randint(4, 90))
         if not CHANNELS[channel].call:
-            return Receipt(soon, "delivered")
+            return DeliveryReport(soon, "delivered")
         answers = self.draw.random() < _PICKS_UP.get(self.person.persona, 0.85)
-        return Receipt(soon, "answered" if answers else "no-answer")
+        return DeliveryReport(soon, "answered" if answers else "no-answer")
 
     def answer(self) -> Sequence[Reaction]:  # noqa: PLR0911
         match self.person.persona:
@@ -176,9 +176,11 @@ class _Asked:
     def _parts(self, share: float) -> Mapping[str, Decimal]:
         return {loan: (amount * Decimal(share)).quantize(self.country.step) for loan, amount in self.owed.items()}
 
-    def _pay(self, share: float, at: datetime) -> Sequence[Payment]:
+    def _pay(self, share: float, at: datetime) -> Sequence[SimulatedPayment]:
         parts, currency = sorted(self._parts(share).items()), self.country.currency
-        paid = [Payment(loan, sum_, at + timedelta(minutes=n), currency) for n, (loan, sum_) in enumerate(parts)]
+        paid = [
+            SimulatedPayment(loan, sum_, at + timedelta(minutes=n), currency) for n, (loan, sum_) in enumerate(parts)
+        ]
         return [payment for payment in paid if payment.amount]
 
     def _promise(self, words: str, share: float, in_days: int) -> Reply:

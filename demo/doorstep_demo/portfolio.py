@@ -57,7 +57,7 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Loan:
+class SimulatedLoan:
     """One loan that falls behind on `overdue_since`; each instalment that falls due while it is behind is missed
     too. Sums are in the country's currency."""
 
@@ -71,7 +71,7 @@ class Loan:
 
 
 @dataclass(frozen=True)
-class Payment:
+class SimulatedPayment:
     """Money that reached the bank."""
 
     loan_id: str
@@ -107,12 +107,12 @@ class Portfolio:
         return [self.person(number) for number in range(self.borrowers)]
 
     @cached_property
-    def loans(self) -> Mapping[str, Loan]:
+    def loans(self) -> Mapping[str, SimulatedLoan]:
         """Every loan, by its id."""
         return {loan.loan_id: loan for loans in self.loans_by_borrower.values() for loan in loans}
 
     @cached_property
-    def loans_by_borrower(self) -> Mapping[str, Sequence[Loan]]:
+    def loans_by_borrower(self) -> Mapping[str, Sequence[SimulatedLoan]]:
         """Every borrower's loans."""
         return {person.borrower_id: self.loans_of(person) for person in self.people}
 
@@ -142,7 +142,7 @@ class Portfolio:
         """The bank's business date at that instant, wherever the borrower lives."""
         return at.astimezone(self.country.zone).date()
 
-    def loans_of(self, person: Person) -> Sequence[Loan]:
+    def loans_of(self, person: Person) -> Sequence[SimulatedLoan]:
         """One to three loans, each of another product."""
         draw = self.draw(person.borrower_id, "loans")
         count = draw.choices((1, 2, 3), (74, 20, 6))[0]
@@ -155,7 +155,7 @@ class Portfolio:
             for number, (product, since) in enumerate(dict(zip(kinds, behind, strict=True)).items(), 1)
         ]
 
-    def owed(self, loan: Loan, day: date, payments: Iterable[Payment]) -> Owed | None:
+    def owed(self, loan: SimulatedLoan, day: date, payments: Iterable[SimulatedPayment]) -> Owed | None:
         """What is overdue of `loan` at the end of `day` after `payments`; None when nothing is."""
         if day < loan.overdue_since:
             return None
@@ -165,15 +165,15 @@ class Portfolio:
         relapses = loan.borrower.persona == "relapses"
         return _owed(loan.overdue_since, loan.instalment, instalments, paid, relapses=relapses)
 
-    def owed_by(self, person: Person, day: date, payments: Iterable[Payment]) -> Mapping[str, Decimal]:
+    def owed_by(self, person: Person, day: date, payments: Iterable[SimulatedPayment]) -> Mapping[str, Decimal]:
         """What `person` owes at the end of `day`, by loan."""
         made = list(payments)
         found = {loan.loan_id: self.owed(loan, day, made) for loan in self.loans_by_borrower[person.borrower_id]}
         return {loan_id: owed.amount for loan_id, owed in found.items() if owed is not None}
 
-    def snapshot_rows(self, day: date, payments: Iterable[Payment]) -> list[dict[str, str]]:
+    def snapshot_rows(self, day: date, payments: Iterable[SimulatedPayment]) -> list[dict[str, str]]:
         """The bank's overdue file for `day`: a row per loan overdue at its end, by the importer's columns."""
-        by_loan: dict[str, list[Payment]] = defaultdict(list)
+        by_loan: dict[str, list[SimulatedPayment]] = defaultdict(list)
         paid: dict[str, Decimal] = defaultdict(Decimal)
         for payment in payments:
             by_loan[payment.loan_id].append(payment)
@@ -207,7 +207,7 @@ class Portfolio:
             return self.start - timedelta(days=min(int(draw.expovariate(1 / 12)), 75))
         return self.start + timedelta(days=draw.randrange(max(self.days, 1)))
 
-    def _row(self, loan: Loan, owed: Owed, paid: Decimal, day: date) -> dict[str, str]:
+    def _row(self, loan: SimulatedLoan, owed: Owed, paid: Decimal, day: date) -> dict[str, str]:
         who = loan.borrower
         return {
             "tenant": self.tenant,
@@ -255,11 +255,11 @@ EVERY = timedelta(days=30)
 """An instalment falls due this long after the one before."""
 
 
-def _loan(draw: Random, person: Person, country: Country, number: int, product: _Product, since: date) -> Loan:
+def _loan(draw: Random, person: Person, country: Country, number: int, product: _Product, since: date) -> SimulatedLoan:
     principal = round(draw.lognormvariate(0, product.spread) * product.median, -2) + 500
     months, rate = draw.choice(product.months), _YEARLY_RATE[product.name] / 12
     instalment = principal * rate / (1 - (1 + rate) ** -months)
-    return Loan(
+    return SimulatedLoan(
         f"{product.prefix}-{person.number + 100_000}-{number}",
         person,
         product.name,

@@ -26,7 +26,7 @@ from doorstep_demo.portfolio import Portfolio
 from doorstep_demo.town import FILE_ARRIVES, Town
 from doorstep_demo.world import ROUND, Ears, ListeningGateway
 
-__all__ = ["FILE_ARRIVES", "START", "Progress", "Staged", "Summary", "Town", "published", "staged", "summarize"]
+__all__ = ["FILE_ARRIVES", "START", "Progress", "RunSummary", "Staged", "Town", "published", "staged", "summarize"]
 
 START = date(2026, 1, 5)
 DAY = 24 * 60 * 60.0
@@ -35,7 +35,7 @@ Progress = Callable[[int, int, Counter[str]], None]
 
 
 @dataclass
-class Summary:
+class RunSummary:
     """What happened, counted from the events as published."""
 
     seconds: float = 0.0
@@ -185,9 +185,9 @@ async def published(doorstep: Embedded) -> AsyncIterator[tuple[str, bytes]]:
             yield row.topic, row.value
 
 
-async def summarize(doorstep: Embedded, started: float, dump: Path | None) -> Summary:
+async def summarize(doorstep: Embedded, started: float, dump: Path | None) -> RunSummary:
     """Count what was published; with `dump`, write every event as it was, one a line."""
-    summary = Summary()
+    summary = RunSummary()
     file = dump.open("wb") if dump else None
     async for _, value in published(doorstep):
         summary.add(decode(value))

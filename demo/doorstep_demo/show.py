@@ -15,7 +15,7 @@ from rich.table import Column, Table
 
 from doorstep_demo import routes
 from doorstep_demo.places import COUNTRIES, Jurisdiction
-from doorstep_demo.run import Summary, staged, summarize
+from doorstep_demo.run import RunSummary, staged, summarize
 from doorstep_demo.town import Town
 
 
@@ -73,7 +73,7 @@ def _progress(console: Console, days: int) -> Any:
         yield moved
 
 
-def _table(summary: Summary, borrowers: int, days: int, seed: int) -> Table:
+def _table(summary: RunSummary, borrowers: int, days: int, seed: int) -> Table:
     table = Table("what happened", "how often", title=f"{borrowers} borrowers, {days} days, seed {seed}")
     table.columns[1].justify = "right"
     figures = summary.as_dict()

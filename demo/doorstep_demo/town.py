@@ -13,8 +13,8 @@ from doorstep.messaging.gateways import Message
 
 from doorstep_demo import routes
 from doorstep_demo.circumstances import Answered, Told, bounces_after, circumstance, settles_on
-from doorstep_demo.personas import Conversation, NoConversation, Reaction, Receipt, Reply, reaction, visit_report
-from doorstep_demo.portfolio import Payment, Person, Portfolio
+from doorstep_demo.personas import Conversation, DeliveryReport, NoConversation, Reaction, Reply, reaction, visit_report
+from doorstep_demo.portfolio import Person, Portfolio, SimulatedPayment
 from doorstep_demo.words import WORDS
 from doorstep_demo.world import ROUND, Ears, World
 
@@ -42,7 +42,7 @@ class Town(World):
         super().__init__(doorstep, gateway, clock, portfolio.tenant, every)
         self._terse = terse
         self._portfolio = portfolio
-        self._payments: dict[str, list[Payment]] = defaultdict(list)
+        self._payments: dict[str, list[SimulatedPayment]] = defaultdict(list)
         self._contacts: Counter[str] = Counter()
         self._visits: Counter[str] = Counter()
         tokens = self.doorstep.tokens
@@ -77,7 +77,7 @@ class Town(World):
         owed = self._owed(person)
         reactions = reaction(self._portfolio, person, channel=message.channel, nth=nth, at=now, owed=owed)
         for number, one in enumerate(reactions):
-            if not (self._terse and isinstance(one, Receipt) and one.status == "delivered"):
+            if not (self._terse and isinstance(one, DeliveryReport) and one.status == "delivered"):
                 self.told(one.at, partial(self._react, person, permit_id, number, one))
         match circumstance(self._portfolio, person):
             case Told(after=after) as told if nth == 1:
@@ -104,7 +104,7 @@ class Town(World):
 
     async def _react(self, person: Person, permit_id: str, number: int, one: Reaction) -> None:
         match one:
-            case Receipt(at=at, status=status):
+            case DeliveryReport(at=at, status=status):
                 body: dict[str, Any] = {"status": status, "at": at.isoformat()}
                 await self.call(routes.RECEIPT, body, permit_id=permit_id)
             case Reply():
@@ -117,7 +117,7 @@ class Town(World):
                     "promise_amount": _amount(one.promise_amount),
                 }
                 await self.call(routes.REPLY, body, permit_id=permit_id)
-            case Payment():
+            case SimulatedPayment():
                 await self._pay(person, f"{permit_id}/{number}", one)
 
     async def _tell(self, case_id: str, told: Told) -> None:
@@ -146,9 +146,9 @@ class Town(World):
     async def _settle(self, person: Person) -> None:
         now, currency = self.clock.now(), self._portfolio.country.currency
         for loan_id, amount in self._owed(person).items():
-            await self._pay(person, "settled", Payment(loan_id, amount, now, currency))
+            await self._pay(person, "settled", SimulatedPayment(loan_id, amount, now, currency))
 
-    async def _pay(self, person: Person, what: str, payment: Payment) -> None:
+    async def _pay(self, person: Person, what: str, payment: SimulatedPayment) -> None:
         self._payments[payment.loan_id].append(payment)
         payment_id = self.fact_id("payment", what, payment.loan_id)
         data = PaymentReceived(
@@ -171,7 +171,7 @@ class Town(World):
         if bounces is not None:
             self.told(payment.at + bounces, partial(self._bounce, person, payment_id, payment))
 
-    async def _bounce(self, person: Person, payment_id: str, payment: Payment) -> None:
+    async def _bounce(self, person: Person, payment_id: str, payment: SimulatedPayment) -> None:
         self._payments[payment.loan_id].remove(payment)
         data = PaymentReversed(
             loan_id=payment.loan_id,

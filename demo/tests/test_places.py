@@ -9,7 +9,7 @@ import phonenumbers
 import pytest
 from babel.core import get_global
 from babel.numbers import get_currency_precision
-from doorstep.intake.rows import Row, parse
+from doorstep.intake.rows import GoodRow, parse
 from doorstep.messaging.channels import Destination
 from doorstep.messaging.gateways import Message
 from doorstep_demo.circumstances import Answered, Told, circumstance
@@ -71,7 +71,7 @@ def test_sums_are_in_the_currency_and_some_are_worth_a_visit(country: Country) -
 @every_country
 def test_every_row_passes_the_importer(country: Country) -> None:
     rows = portfolio(country).snapshot_rows(START + timedelta(days=40), [])
-    assert all(isinstance(parse(2, row), Row) for row in rows)
+    assert all(isinstance(parse(2, row), GoodRow) for row in rows)
     assert {row["language"] for row in rows} <= {country.language, "en"}
 
 

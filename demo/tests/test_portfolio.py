@@ -8,10 +8,10 @@ from random import Random
 
 import phonenumbers
 import pytest
-from doorstep.intake.rows import Row, parse
+from doorstep.intake.rows import GoodRow, parse
 from doorstep_demo.people import phone
-from doorstep_demo.personas import Conversation, Reaction, Receipt, Reply, reaction, visit_report
-from doorstep_demo.portfolio import PERSONAS, Payment, Person, Persona, Portfolio
+from doorstep_demo.personas import Conversation, DeliveryReport, Reaction, Reply, reaction, visit_report
+from doorstep_demo.portfolio import PERSONAS, Person, Persona, Portfolio, SimulatedPayment
 from doorstep_demo.words import WORDS
 
 START = date(2026, 3, 2)
@@ -61,7 +61,7 @@ def test_every_row_passes_the_importer(portfolio: Portfolio) -> None:
     for day in range(0, 30, 6):
         rows = portfolio.snapshot_rows(START + timedelta(days=day), [])
         assert rows
-        assert all(isinstance(parse(2, row), Row) for row in rows)
+        assert all(isinstance(parse(2, row), GoodRow) for row in rows)
 
 
 def test_rows_grow_with_the_days_when_nobody_pays(portfolio: Portfolio) -> None:
@@ -97,7 +97,7 @@ def test_paying_what_is_owed_cures(portfolio: Portfolio) -> None:
     day = loan.overdue_since + timedelta(days=3)
     owed = portfolio.owed(loan, day, [])
     assert owed is not None
-    paid = Payment(loan.loan_id, owed.amount, datetime(day.year, day.month, day.day, 3, tzinfo=UTC))
+    paid = SimulatedPayment(loan.loan_id, owed.amount, datetime(day.year, day.month, day.day, 3, tzinfo=UTC))
     assert portfolio.owed(loan, day, [paid]) is None
     assert portfolio.owed(loan, day - timedelta(days=1), [paid]) == owed
 
@@ -106,7 +106,7 @@ def test_paying_a_part_leaves_the_rest_and_its_first_day(portfolio: Portfolio) -
     loan = next(iter(portfolio.loans.values()))
     day = loan.overdue_since + timedelta(days=35)
     at = datetime(day.year, day.month, day.day, 3, tzinfo=UTC)
-    owed = portfolio.owed(loan, day, [Payment(loan.loan_id, loan.instalment + 1, at)])
+    owed = portfolio.owed(loan, day, [SimulatedPayment(loan.loan_id, loan.instalment + 1, at)])
     assert owed is not None
     assert (owed.amount, owed.since) == (loan.instalment - 1, loan.overdue_since + timedelta(days=30))
 
@@ -114,7 +114,7 @@ def test_paying_a_part_leaves_the_rest_and_its_first_day(portfolio: Portfolio) -
 def test_who_relapses_is_behind_again_a_month_later(portfolio: Portfolio) -> None:
     loan = portfolio.loans_of(one(portfolio, "relapses"))[0]
     since = loan.overdue_since
-    paid = Payment(loan.loan_id, loan.instalment, datetime(since.year, since.month, since.day, 3, tzinfo=UTC))
+    paid = SimulatedPayment(loan.loan_id, loan.instalment, datetime(since.year, since.month, since.day, 3, tzinfo=UTC))
     assert portfolio.owed(loan, since + timedelta(days=29), [paid]) is None
     again = portfolio.owed(loan, since + timedelta(days=30), [paid])
     assert again is not None
@@ -124,28 +124,28 @@ def test_who_relapses_is_behind_again_a_month_later(portfolio: Portfolio) -> Non
 def test_each_persona_answers_in_character(portfolio: Portfolio) -> None:
     def kinds(persona: Persona, nth: int, episode: int = 1) -> set[str]:
         found = answer(portfolio, persona, nth, episode)
-        return {r.kind if isinstance(r, Reply) else type(r).__name__ for r in found} - {"Receipt", "other"}
+        return {r.kind if isinstance(r, Reply) else type(r).__name__ for r in found} - {"DeliveryReport", "other"}
 
-    assert kinds("pays-after-first-sms", 1) == {"Payment"}
-    assert (kinds("forgets-then-pays", 1), kinds("forgets-then-pays", 2)) == (set(), {"Payment"})
-    assert kinds("promises-and-keeps", 1) == {"promise", "Payment"}
+    assert kinds("pays-after-first-sms", 1) == {"SimulatedPayment"}
+    assert (kinds("forgets-then-pays", 1), kinds("forgets-then-pays", 2)) == (set(), {"SimulatedPayment"})
+    assert kinds("promises-and-keeps", 1) == {"promise", "SimulatedPayment"}
     assert kinds("promises-and-breaks", 2) == {"promise"}
     assert kinds("disputes", 1) == {"dispute"}
     assert kinds("ill", 1) == {"hardship"}
     assert kinds("wrong-number", 1) == {"wrong-number"}
     assert [kinds("never-answers", n) for n in range(1, 5)] == [set()] * 4
-    assert kinds("pays-partly", 1) == {"Payment"}
+    assert kinds("pays-partly", 1) == {"SimulatedPayment"}
     assert (kinds("relapses", 1), kinds("relapses", 1, 2), kinds("relapses", 3, 2)) == (
-        {"Payment"},
+        {"SimulatedPayment"},
         set(),
-        {"Payment"},
+        {"SimulatedPayment"},
     )
 
 
 def test_a_kept_promise_is_paid_on_its_day(portfolio: Portfolio) -> None:
     _, promise, payment = answer(portfolio, "promises-and-keeps", 1)
     assert isinstance(promise, Reply)
-    assert isinstance(payment, Payment)
+    assert isinstance(payment, SimulatedPayment)
     assert promise.promise_due == payment.at.date()
     assert promise.promise_amount == payment.amount == Decimal("1000.00")
     assert "1,000.00" in promise.text
@@ -157,7 +157,7 @@ def test_reactions_follow_the_contact_in_order_and_by_day(portfolio: Portfolio) 
         moments = [r.at for r in found]
         assert moments == sorted(moments)
         assert moments[0] > MORNING
-        assert all(8 <= r.at.hour < 23 for r in found if not isinstance(r, Receipt))
+        assert all(8 <= r.at.hour < 23 for r in found if not isinstance(r, DeliveryReport))
 
 
 def test_reactions_do_not_depend_on_what_was_asked_before(portfolio: Portfolio) -> None:
@@ -175,7 +175,7 @@ def test_a_letter_takes_two_days(portfolio: Portfolio) -> None:
 def test_who_owes_nothing_pays_nothing(portfolio: Portfolio) -> None:
     person = one(portfolio, "pays-after-first-sms")
     (receipt,) = reaction(portfolio, person, channel="sms", nth=1, at=MORNING, owed={})
-    assert isinstance(receipt, Receipt)
+    assert isinstance(receipt, DeliveryReport)
 
 
 def test_a_visit_is_reported(portfolio: Portfolio) -> None:

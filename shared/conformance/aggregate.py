@@ -5,14 +5,14 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from conformance.days import business_days, years_later
-from conformance.record import Case, Event, Out
+from conformance.record import CaseRecord, LogEntry, Out
 from conformance.rules import Cap, Rules
 
 
 class Breach(NamedTuple):
     """`event` broke `rule`; `why` in English and in Chinese."""
 
-    event: Event
+    event: LogEntry
     rule: str
     why: str
     why_zh: str
@@ -125,7 +125,7 @@ GRACE = timedelta(days=2)
 """How long an erasure that is due may take."""
 
 
-def kept_too_long(case: Case, now: datetime, limit_days: int) -> Iterator[Breach]:
+def kept_too_long(case: CaseRecord, now: datetime, limit_days: int) -> Iterator[Breach]:
     """A case that ended more than `limit_days` ago, or as long as the law wants records kept where that is more, and is
     not erased although nothing stands in the way. Of a policy we have no numbers for nothing is said."""
     keeping = case.keeping
@@ -138,6 +138,6 @@ def kept_too_long(case: Case, now: datetime, limit_days: int) -> Iterator[Breach
         yield Breach(keeping.ended_by, "retention", *why)
 
 
-def keep_until(case: Case, ended: datetime) -> datetime:
+def keep_until(case: CaseRecord, ended: datetime) -> datetime:
     """Until when the record of a case that ended then has to be kept."""
     return years_later(ended, max((rules.keep_years for rules in case.book()), default=0))

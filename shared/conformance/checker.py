@@ -13,14 +13,14 @@ from zoneinfo import ZoneInfo
 
 from conformance.aggregate import Breach, keep_until, kept_too_long, over, too_soon, unannounced, unvalidated
 from conformance.days import class_of, inside
-from conformance.record import Case, Event, Out, PermitRecord, moment
+from conformance.record import CaseRecord, LogEntry, Out, PermitRecord, moment
 from conformance.report import Assumptions, Findings, Violation
 from conformance.rules import Book, Rules, Window
 from conformance.state import TOLD, State
 from conformance.words import hours_of, instant, zh
 
 
-def check(events: Sequence[Event], assumed: Assumptions) -> Findings:
+def check(events: Sequence[LogEntry], assumed: Assumptions) -> Findings:
     """Hold `events`, in the order of recording, against the rules."""
     checker = Checker(assumed)
     for event in events:
@@ -42,22 +42,22 @@ class Checker:
         self._to_phone: dict[str, list[Out]] = defaultdict(list)
         self._firsts: dict[str, list[PermitRecord]] = defaultdict(list)
 
-    def expect(self, event: Event) -> None:
+    def expect(self, event: LogEntry) -> None:
         """A permit counts from its own instant, however the clocks of two services differ; so all are known first."""
         if event.type in _PERMITS:
             self._guarded(event, lambda: self._state.cases[event.case].permit(event))
 
-    def hear(self, event: Event) -> None:
+    def hear(self, event: LogEntry) -> None:
         """Learn from an event, and judge it if something left the house with it."""
         self.report.events += 1
         self._guarded(event, lambda: self._hear(event))
 
-    def _hear(self, event: Event) -> None:
+    def _hear(self, event: LogEntry) -> None:
         self._state.learn(event)
         if event.type in _JUDGED:
             _JUDGED[event.type](self, event, self._state.cases[event.case])
 
-    def _guarded(self, event: Event, judge: Callable[[], object]) -> None:
+    def _guarded(self, event: LogEntry, judge: Callable[[], object]) -> None:
         """What cannot be judged must not pass for right."""
         try:
             judge()
@@ -88,7 +88,7 @@ class Checker:
                 if cap.scope == "number":
                     yield from over(rules, cap, out)
 
-    def _kept(self, case: Case) -> Iterator[Breach]:
+    def _kept(self, case: CaseRecord) -> Iterator[Breach]:
         if self._assumed.now is not None and self._assumed.retention_days is not None:
             yield from kept_too_long(case, self._assumed.now, self._assumed.retention_days)
 
@@ -98,11 +98,11 @@ class Checker:
 
     # What is decided.
 
-    def _denied(self, event: Event, _: Case) -> None:
+    def _denied(self, event: LogEntry, _: CaseRecord) -> None:
         self.report.denials += 1
         self.report.denied.update(event.data["refused"])
 
-    def _permitted(self, event: Event, case: Case) -> None:
+    def _permitted(self, event: LogEntry, case: CaseRecord) -> None:
         permit = case.permit(event)
         if event.at > self._state.shadow.get(event.tenant, event.at):
             self._say(event, "shadow", "permitted in shadow mode", "影子模式下仍予准许")
@@ -115,14 +115,14 @@ class Checker:
         if event.data.get("first"):
             self._first(event, permit)
 
-    def _visit_permitted(self, event: Event, permit: PermitRecord) -> None:
+    def _visit_permitted(self, event: LogEntry, permit: PermitRecord) -> None:
         staff, hours = permit.data["minimum_staff"], permit.data["notice_hours"]
         if staff < _staff(permit.book):
             self._say(event, "staff", f"permitted for {staff} alone", f"准许仅 {staff} 人上门")
         if hours < _notice_hours(permit.book):
             self._say(event, "notice", f"permitted with a notice of {hours} hours", f"准许仅提前 {hours} 小时通知")
 
-    def _first(self, event: Event, permit: PermitRecord) -> None:
+    def _first(self, event: LogEntry, permit: PermitRecord) -> None:
         """The ramp counts by the lender's day, and what was given back does not count. Where we cannot tell which zone
         the lender lives by, only what is too many in each of them is."""
         firsts = [one for one in self._firsts[event.tenant] if one.ended > event.at]
@@ -135,17 +135,17 @@ class Checker:
                 event, "ramp", f"first contact {number} of {limit}", f"当日首次联系第 {number} 件，上限 {limit} 件"
             )
 
-    def _cancelled(self, event: Event, case: Case) -> None:
+    def _cancelled(self, event: LogEntry, case: CaseRecord) -> None:
         if permit := case.permits.get(event.data["permit_id"]):
             permit.cancelled = min(permit.cancelled, event.at)
 
     # What the executors do.
 
-    def _ended(self, event: Event, case: Case) -> None:
+    def _ended(self, event: LogEntry, case: CaseRecord) -> None:
         if permit := case.permits.get(_permit_id(event)):
             permit.ended = min(permit.ended, event.at)
 
-    def _started(self, event: Event, case: Case) -> None:
+    def _started(self, event: LogEntry, case: CaseRecord) -> None:
         permit, way = case.permits.get(_permit_id(event)), event.data["channel"]
         if permit is None:
             case.without_permit.add(_permit_id(event))
@@ -158,7 +158,7 @@ class Checker:
         if not permit.visit and way != permit.way:
             self._say(event, "permit", f"for {permit.way}, not for {way}", f"许可为{zh(permit.way)}，而非{zh(way)}")
 
-    def _intent(self, event: Event, case: Case, permit: PermitRecord, way: str) -> None:
+    def _intent(self, event: LogEntry, case: CaseRecord, permit: PermitRecord, way: str) -> None:
         at, until, known_by = event.at, moment(permit.data["valid_until"]), event.at - self._assumed.leeway
         if permit.ended <= at:
             self._say(event, "permit", "it was over by the executor's own record", "按执行方自己的记录，许可已用尽")
@@ -172,7 +172,7 @@ class Checker:
             self._say(event, rule, why, why_zh)
 
     def _against(
-        self, tenant: str, case: Case, way: str, permit: PermitRecord, at: datetime, known_by: datetime
+        self, tenant: str, case: CaseRecord, way: str, permit: PermitRecord, at: datetime, known_by: datetime
     ) -> Iterator[tuple[str, str, str]]:
         """Why nothing should have begun at `at`, by what was recorded before `known_by`."""
         if (case.cured and case.cured < known_by) or case.over_before(known_by):
@@ -188,7 +188,7 @@ class Checker:
             if self._state.switches.get((tenant, name), known_by) < known_by:
                 yield "kill switch", f"{name or 'everything'} was stopped", f"{zh(name) if name else '全部渠道'}已停用"
 
-    def _left(self, event: Event, case: Case) -> None:
+    def _left(self, event: LogEntry, case: CaseRecord) -> None:
         permit = case.permits.get(_permit_id(event))
         if _permit_id(event) in case.without_permit:
             return
@@ -203,15 +203,15 @@ class Checker:
         if notice:
             permit.noticed = at
 
-    def _notice_failed(self, event: Event, case: Case) -> None:
+    def _notice_failed(self, event: LogEntry, case: CaseRecord) -> None:
         if event.data.get("unknown"):
             self._left(event, case)
 
-    def _planned(self, event: Event, case: Case) -> None:
+    def _planned(self, event: LogEntry, case: CaseRecord) -> None:
         if permit := case.permits.get(_permit_id(event)):
             permit.slot = moment(event.data["starts"])
 
-    def _visited(self, event: Event, case: Case) -> None:
+    def _visited(self, event: LogEntry, case: CaseRecord) -> None:
         permit = case.permits.get(_permit_id(event))
         if permit is None:
             self._say(event, "permit", "there is none for this visit", "该次上门没有许可")
@@ -221,7 +221,7 @@ class Checker:
         self._at_the_door(event, permit, at)
         self._leave(case, self._went(event, case, permit, at, event.at, "visit"))
 
-    def _at_the_door(self, event: Event, permit: PermitRecord, at: datetime) -> None:
+    def _at_the_door(self, event: LogEntry, permit: PermitRecord, at: datetime) -> None:
         present, until = len(set(event.data.get("present", ()))), moment(permit.data["valid_until"])
         staff = max(_staff(permit.book), permit.data["minimum_staff"])
         if present < staff:
@@ -231,7 +231,7 @@ class Checker:
             self._say(event, "permit", f"valid until {instant(until)}", f"许可有效至 {instant(until)}")
         self._announced(event, permit, at)
 
-    def _announced(self, event: Event, permit: PermitRecord, at: datetime) -> None:
+    def _announced(self, event: LogEntry, permit: PermitRecord, at: datetime) -> None:
         hours = max(_notice_hours(permit.book), permit.data["notice_hours"])
         if permit.noticed is None or permit.slot is None or at < permit.slot:
             self._say(event, "notice", "not told, or earlier than told", "未通知，或早于所通知的时间")
@@ -242,8 +242,8 @@ class Checker:
 
     def _went(
         self,
-        event: Event,
-        case: Case,
+        event: LogEntry,
+        case: CaseRecord,
         permit: PermitRecord,
         at: datetime,
         intent: datetime,
@@ -254,7 +254,7 @@ class Checker:
         zones = case.zones(permit)
         return Out(event, at, intent, way, _permit_id(event), permit, zones, case.episode, notice)
 
-    def _leave(self, case: Case, out: Out) -> None:
+    def _leave(self, case: CaseRecord, out: Out) -> None:
         self._to_case[out.event.case].append(out)
         if token := out.permit.data.get("phone_token"):
             self._to_phone[token].append(out)
@@ -267,7 +267,7 @@ class Checker:
         self._blocks(case, out)
         self._crossings(case, out)
 
-    def _crossings(self, case: Case, out: Out) -> None:
+    def _crossings(self, case: CaseRecord, out: Out) -> None:
         """What was recorded between the intent and the sending, or at the very instant of the intent."""
         told = (out.event.tenant, case, out.way, out.permit)
         just_after = max(out.at, out.intent) + timedelta(microseconds=1)
@@ -275,7 +275,7 @@ class Checker:
         after = {one[0] for one in self._against(*told, just_after, just_after)}
         self.report.crossed.update(after - before)
 
-    def _window(self, case: Case, out: Out, rules: Rules, window: Window) -> None:
+    def _window(self, case: CaseRecord, out: Out, rules: Rules, window: Window) -> None:
         if window.until_dpd is not None and case.dpd(out.day()) > window.until_dpd:
             return
         if window.consent and any(
@@ -308,7 +308,7 @@ class Checker:
             why = f"{out.way} at {when}, outside of what it allows"
             self._say(out.event, "permit", why, f"{zh(out.way)}于 {when}，不在许可的时段内")
 
-    def _blocks(self, case: Case, out: Out) -> None:
+    def _blocks(self, case: CaseRecord, out: Out) -> None:
         known_by = out.intent - self._assumed.leeway
         for block in case.blocks.values():
             if block.stops(out.intent, out.way, out.permit.loans, known_by) and any(
@@ -320,7 +320,7 @@ class Checker:
 
     # What is kept.
 
-    def _erasing(self, event: Event, case: Case) -> None:
+    def _erasing(self, event: LogEntry, case: CaseRecord) -> None:
         keeping, known_by = case.keeping, event.at - self._assumed.leeway
         for obstacle in sorted({kind for (kind, _), since in keeping.obstacles.items() if since < known_by}):
             self._say(event, "erasure", f"ordered under a {obstacle}", f"下令抹除时仍有{zh(obstacle)}")
@@ -329,13 +329,13 @@ class Checker:
             why = f"erased although the record is to be kept until {until:%Y-%m-%d} at least"
             self._say(event, "retention", why, f"记录至少须保存至 {until:%Y-%m-%d}，却已抹除")
 
-    def _say(self, event: Event, rule: str, why: str, why_zh: str) -> None:
+    def _say(self, event: LogEntry, rule: str, why: str, why_zh: str) -> None:
         self.report.violations.append(Violation(event.id, event.case, event.at, rule, why, why_zh))
 
 
 _UTC = (ZoneInfo("UTC"),)
 _PERMITS = ("contact.permitted", "visit.permitted")
-_JUDGED: Mapping[str, Callable[[Checker, Event, Case], None]] = {
+_JUDGED: Mapping[str, Callable[[Checker, LogEntry, CaseRecord], None]] = {
     "contact.denied": Checker._denied,
     "visit.denied": Checker._denied,
     "contact.permitted": Checker._permitted,
@@ -380,5 +380,5 @@ def _same_day(one: datetime, other: datetime, zone: ZoneInfo) -> bool:
     return one.astimezone(zone).date() == other.astimezone(zone).date()
 
 
-def _permit_id(event: Event) -> str:
+def _permit_id(event: LogEntry) -> str:
     return str(event.data.get("permit_id") or event.data.get("visit_id"))

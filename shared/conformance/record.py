@@ -18,7 +18,7 @@ Data = Mapping[str, Any]
 EVER = datetime.max.replace(tzinfo=UTC)
 
 
-class Event(NamedTuple):
+class LogEntry(NamedTuple):
     """One entry of the log. `at` is when it was recorded."""
 
     at: datetime
@@ -29,22 +29,22 @@ class Event(NamedTuple):
     data: Data
 
 
-def read(path: Path) -> list[Event]:
+def read(path: Path) -> list[LogEntry]:
     """Every event in `path`, one a line, in the order of recording; of one instant, in that of publication."""
     with path.open(encoding="utf-8") as lines:
         return ordered(lines)
 
 
-def ordered(values: Iterable[str | bytes]) -> list[Event]:
+def ordered(values: Iterable[str | bytes]) -> list[LogEntry]:
     """Envelopes, as they were published, as events in the order of recording."""
     return sorted(map(event_of, values), key=lambda event: event.at)
 
 
-def event_of(value: str | bytes) -> Event:
+def event_of(value: str | bytes) -> LogEntry:
     """An envelope, as it was published, as an event. Data of no shape that we know are left out."""
     line = json.loads(value)
     kind, data = line["type"].removeprefix("doorstep."), line["data"] if isinstance(line["data"], dict) else {}
-    return Event(moment(line["recordedat"]), line["id"], kind, line["subject"], line["tenant"], _kept(kind, data))
+    return LogEntry(moment(line["recordedat"]), line["id"], kind, line["subject"], line["tenant"], _kept(kind, data))
 
 
 def _kept(kind: str, data: Data) -> Data:
@@ -144,7 +144,7 @@ class Keeping:
     erasure and since when, since when nothing did, and when the key was destroyed."""
 
     ended: datetime | None = None
-    ended_by: Event | None = None
+    ended_by: LogEntry | None = None
     obstacles: dict[tuple[str, str], datetime] = field(default_factory=dict)
     free_since: datetime | None = None
     erased: datetime | None = None
@@ -156,7 +156,7 @@ class Keeping:
 
 
 @dataclass
-class Case:
+class CaseRecord:
     """Everything known of a case. `given` are the rules to hold it against, where they are not told by its own
     permits."""
 
@@ -174,7 +174,7 @@ class Case:
     without_permit: set[str] = field(default_factory=set)
     keeping: Keeping = field(default_factory=Keeping)
 
-    def permit(self, event: Event) -> PermitRecord:
+    def permit(self, event: LogEntry) -> PermitRecord:
         """The permit that `event` gives, kept, under the rules of the borrower's place as it is known now."""
         data = event.data
         fresh = PermitRecord(event.at, event.case, data, event.type == "visit.permitted", ())
@@ -234,7 +234,7 @@ class Out:
     """Something that left the house: a message, a call, a `notice`, or collectors at a door. `zones`: where the
     borrower may have been."""
 
-    event: Event
+    event: LogEntry
     at: datetime
     intent: datetime
     way: str

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from conformance.record import Event
+from conformance.record import LogEntry
 from conformance.rules import JURISDICTIONS
 
 _WAYS = {way for rules in JURISDICTIONS.values() for cap in rules.caps if cap.scope == "number" for way in cap.ways}
@@ -18,7 +18,7 @@ class Number(NamedTuple):
     case: str
 
 
-def numbers(events: Iterable[Event]) -> set[Number]:
+def numbers(events: Iterable[LogEntry]) -> set[Number]:
     """Those of the permits among `events`."""
     return {
         Number(token, event.case)
@@ -29,7 +29,7 @@ def numbers(events: Iterable[Event]) -> set[Number]:
     }
 
 
-def ramped(events: Iterable[Event]) -> Mapping[str, tuple[datetime, datetime]]:
+def ramped(events: Iterable[LogEntry]) -> Mapping[str, tuple[datetime, datetime]]:
     """Tenants that have ever set a ramp, with the instants of the first and the last of the `first` permits here."""
     firsts: dict[str, list[datetime]] = defaultdict(list)
     tenants: set[str] = set()

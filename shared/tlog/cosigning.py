@@ -18,7 +18,7 @@ _MOST_HASHES = 63
 
 
 @dataclass(frozen=True)
-class Request:
+class CosignatureRequest:
     """A log asks for a cosignature under `note`, its newest checkpoint, and proves that this continues the one of `old`
     entries."""
 
@@ -28,13 +28,13 @@ class Request:
     checkpoint: Checkpoint
 
     @classmethod
-    def of(cls, old: int, proof: Iterable[bytes], note: str) -> "Request":
+    def of(cls, old: int, proof: Iterable[bytes], note: str) -> "CosignatureRequest":
         """Raises Wrong where `note` is no signed checkpoint."""
         opened = Note.parse(note)
         return cls(old, tuple(proof), opened, Checkpoint.parse(opened.body))
 
     @classmethod
-    def parse(cls, text: str) -> "Request":
+    def parse(cls, text: str) -> "CosignatureRequest":
         """The body of a POST. Raises Wrong."""
         head, _, note = text.partition("\n\n")
         first, *hashes = head.split("\n")
@@ -49,7 +49,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Refusal:
+class CosignatureRefusal:
     """`status` is the one of HTTP that tlog-witness gives to this case. `size`: what the witness holds, where the log
     has to know it."""
 
@@ -58,40 +58,40 @@ class Refusal:
     size: int | None = None
 
 
-def admit(text: str, logs: Mapping[str, VerifierKey]) -> Request | Refusal:
+def admit(text: str, logs: Mapping[str, VerifierKey]) -> CosignatureRequest | CosignatureRefusal:
     """The request in `text`, if one of `logs` (by origin) signed its checkpoint. Signatures of others are left out."""
     try:
-        request = Request.parse(text)
+        request = CosignatureRequest.parse(text)
     except Wrong as error:
-        return Refusal(400, str(error))
+        return CosignatureRefusal(400, str(error))
     key = logs.get(request.checkpoint.origin)
     if key is None:
-        return Refusal(404, "this witness does not know that log")
+        return CosignatureRefusal(404, "this witness does not know that log")
     try:
         signed = request.note.by([key])
     except Wrong as error:
-        return Refusal(403, str(error))
+        return CosignatureRefusal(403, str(error))
     if not signed:
-        return Refusal(403, f"the checkpoint is not signed by {key}")
+        return CosignatureRefusal(403, f"the checkpoint is not signed by {key}")
     own = tuple(one for one in request.note.signatures if one[:2] == (key.name, key.id))
-    return Request(request.old, request.proof, Note(request.note.body, own), request.checkpoint)
+    return CosignatureRequest(request.old, request.proof, Note(request.note.body, own), request.checkpoint)
 
 
-def decide(held: Checkpoint | None, request: Request) -> Checkpoint | Refusal:
+def decide(held: Checkpoint | None, request: CosignatureRequest) -> Checkpoint | CosignatureRefusal:
     """What the witness holds from now on. `held` is what it held; None before the first checkpoint, which it believes
     as it comes."""
     size, root = (held.size, held.root) if held else (0, EMPTY_ROOT)
     offered = request.checkpoint
     if request.old > offered.size:
-        return Refusal(400, f"a log of {offered.size} entries does not continue one of {request.old}")
+        return CosignatureRefusal(400, f"a log of {offered.size} entries does not continue one of {request.old}")
     if request.old != size:
-        return Refusal(409, f"the log continues {request.old} entries, this witness holds {size}", size)
+        return CosignatureRefusal(409, f"the log continues {request.old} entries, this witness holds {size}", size)
     if offered.size == size and offered.root != root:
-        return Refusal(409, "two logs of one size have different roots: the log is forked", size)
+        return CosignatureRefusal(409, "two logs of one size have different roots: the log is forked", size)
     try:
         verify_consistency(size, offered.size, root, offered.root, request.proof)
     except Wrong as error:
-        return Refusal(422, str(error))
+        return CosignatureRefusal(422, str(error))
     return offered
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import httpx
 import structlog
 
-from tlog.cosigning import LONGEST, Request, signature_line, with_cosignatures
+from tlog.cosigning import LONGEST, CosignatureRequest, signature_line, with_cosignatures
 from tlog.merkle import Tiles, consistency_proof
 from tlog.verifier import COSIGNATURE, Note, VerifierKey, Wrong
 
@@ -65,10 +65,10 @@ class Witness:
         await self._client.aclose()
 
     async def _ask(self, note: str, tiles: Tiles) -> str:
-        size = Request.of(0, (), note).checkpoint.size
+        size = CosignatureRequest.of(0, (), note).checkpoint.size
         for _ in range(_TRIES):
             old = min(self._held, size)
-            status, text = await self._post(Request.of(old, consistency_proof(tiles, old, size), note))
+            status, text = await self._post(CosignatureRequest.of(old, consistency_proof(tiles, old, size), note))
             if status == httpx.codes.OK:
                 line = self._verified(note, text)
                 self._held = size
@@ -80,7 +80,7 @@ class Witness:
             self._held = _held(text, old, size)
         raise Wrong("it holds another size each time it is asked: does another process use it for this log?")
 
-    async def _post(self, request: Request) -> tuple[int, str]:
+    async def _post(self, request: CosignatureRequest) -> tuple[int, str]:
         async with self._client.stream("POST", self._url, content=str(request).encode()) as answer:
             body = b""
             async for part in answer.aiter_bytes():

@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from tlog import cosigning
-from tlog.cosigning import LONGEST, Refusal, admit, decide, with_cosignatures
+from tlog.cosigning import LONGEST, CosignatureRefusal, admit, decide, with_cosignatures
 from tlog.files import Reached, unwatched
 from tlog.verifier import ED25519, Checkpoint, Note, VerifierKey, Wrong
 from tlog.witness_folder import History, Spoilt, WitnessFolder
@@ -36,15 +36,15 @@ class Notary:
         self._now, self._reached = now, reached
         self.verifier = self._cosigner.verifier
 
-    def add(self, text: str) -> str | Refusal:
+    def add(self, text: str) -> str | CosignatureRefusal:
         """The cosignature that a request asks for. Raises Spoilt and OSError: then nothing was cosigned."""
         request = admit(text, self._logs)
-        if isinstance(request, Refusal):
+        if isinstance(request, CosignatureRefusal):
             return _refused(request)
         with self._folder.history(request.checkpoint.origin) as history:
             latest = history.latest()
             decided = decide(Checkpoint.parse(latest.body) if latest else None, request)
-            if isinstance(decided, Refusal):
+            if isinstance(decided, CosignatureRefusal):
                 self._suspect(history, request, decided)
                 return _refused(decided, request.checkpoint)
             line = self._cosigner.cosign(request.note.body, self._now())
@@ -57,7 +57,7 @@ class Notary:
         held = self._folder.latest(hashed_origin)
         return str(held) if held else None
 
-    def _suspect(self, history: History, request: cosigning.Request, refused: Refusal) -> None:
+    def _suspect(self, history: History, request: cosigning.CosignatureRequest, refused: CosignatureRefusal) -> None:
         """The log has signed what we refuse. Of one size there is one root, whoever sends it; a proof that fails may be
         its sender's fault, who need not be the log."""
         offered, seen = request.checkpoint, history.of_size(request.checkpoint.size)
@@ -87,7 +87,7 @@ def app(notary: Notary) -> FastAPI:
     async def add_checkpoint(request: Request) -> Response:
         text = await _text(request)
         if text is None:
-            return _answer(_refused(Refusal(400, f"want UTF-8 text of at most {LONGEST} bytes")))
+            return _answer(_refused(CosignatureRefusal(400, f"want UTF-8 text of at most {LONGEST} bytes")))
         return _answer(await run_in_threadpool(notary.add, text))
 
     @api.get("/{hashed_origin}/checkpoint")
@@ -115,18 +115,18 @@ def _by_origin(logs: Iterable[VerifierKey]) -> Mapping[str, VerifierKey]:
     return found
 
 
-def _refused(refused: Refusal, offered: Checkpoint | None = None) -> Refusal:
+def _refused(refused: CosignatureRefusal, offered: Checkpoint | None = None) -> CosignatureRefusal:
     what = {"origin": offered.origin, "size": offered.size} if offered else {}
     log.warning("refused to cosign", status=refused.status, why=refused.why, **what)
     return refused
 
 
-def _answer(answer: str | Refusal) -> Response:
+def _answer(answer: str | CosignatureRefusal) -> Response:
     match answer:
-        case Refusal(size=int(size)):
+        case CosignatureRefusal(size=int(size)):
             # Written out, because the framework would add a charset to it.
             return Response(f"{size}\n", answer.status, headers={"content-type": "text/x.tlog.size"})
-        case Refusal():
+        case CosignatureRefusal():
             return _plain(answer.status, f"{answer.why}\n")
         case str():
             return _plain(200, answer)

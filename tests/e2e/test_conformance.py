@@ -15,7 +15,7 @@ from doorstep.kernel.runtime import Running
 from tests.support.story import Story, played
 
 
-async def found(audit: Running) -> list[views.Violation]:
+async def found(audit: Running) -> list[views.RecordedViolation]:
     async with audit.engine.connect() as connection:
         return list(await views.violations(connection))
 

@@ -8,7 +8,7 @@ from audit.presentation.present import dispute_in_a_line, present
 from audit.store.react import absorb
 from audit.store.views import last_absorbed
 from audit.timeline import disputes as told_of
-from audit.timeline.disputes import Dispute, DisputeList, listed
+from audit.timeline.disputes import DisputeList, RecordedDispute, listed
 from audit.timeline.domain import timeline
 from audit.timeline.order import causal_order
 from doorstep.events.escalation.cases import CaseOpened
@@ -45,7 +45,7 @@ def disputed(case_id: str = "case-1") -> Story:
     return story
 
 
-def known(*stories: Story) -> Sequence[Dispute]:
+def known(*stories: Story) -> Sequence[RecordedDispute]:
     """What these stories tell of disputes."""
     return told_of.disputes(causal_order([entry for story in stories for entry in story.entries]))
 

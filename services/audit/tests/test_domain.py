@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 from audit.disclosure.domain import Export, Open, disclosure
-from audit.erasure.domain import Command, Destroyed, Erase, Known, LiftLegalHold, PlaceLegalHold, erasure, known
+from audit.erasure.domain import Command, Destroyed, Erase, ErasureFacts, LiftLegalHold, PlaceLegalHold, erasure, known
 from audit.log.domain import Head, Sign, log_head
 from audit.monitor.domain import RaiseViolations, violation_id, violations
 from conformance.report import Violation
@@ -35,7 +35,7 @@ from tests.support.given import given
 
 # -- erasure: who may be erased, when
 
-CURED = Known(ended=START)
+CURED = ErasureFacts(ended=START)
 ERASE = Erase("erasure-1", by="wang.li", reason="asked by letter", known=CURED)
 ORDERED = ErasureOrdered(erasure_id="erasure-1", by="wang.li", reason="asked by letter", cause="request")
 PLACE = PlaceLegalHold("court-7", by="wang.li", reason="file 7 of the court")
@@ -140,14 +140,14 @@ class TestTooEarly:
 class TestKnown:
     """What the entries of a case say that bears on erasing it."""
 
-    def told(self, *events: Any) -> Known:
+    def told(self, *events: Any) -> ErasureFacts:
         story = Story()
         for n, one in enumerate(events):
             story.tell(one, START + timedelta(hours=n))
         return known(reversed(story.entries))
 
     def test_a_case_that_was_never_opened_has_not_ended(self) -> None:
-        assert self.told() == Known()
+        assert self.told() == ErasureFacts()
 
     def test_money_is_owed_from_the_banks_first_word_before_the_case_is_opened(self) -> None:
         overdue = msgspec.structs.replace(example(LoanOverdueRecorded), late=False)
@@ -162,20 +162,20 @@ class TestKnown:
     def test_a_cured_case_has_ended_until_it_opens_again(self) -> None:
         opened, cured = example(CaseOpened), example(CaseCured)
         assert self.told(opened).open
-        assert self.told(opened, cured) == Known(ended=START + timedelta(hours=1))
-        assert self.told(opened, cured, opened) == Known(open=True)
+        assert self.told(opened, cured) == ErasureFacts(ended=START + timedelta(hours=1))
+        assert self.told(opened, cured, opened) == ErasureFacts(open=True)
 
     def test_a_dispute_stands_until_it_is_closed_and_the_case_has_then_ended(self) -> None:
         past = (example(CaseOpened), example(DisputeOpened), example(CaseCured))
         assert self.told(*past).disputes == ("some-text",)
-        assert self.told(*past, example(DisputeClosed)) == Known(ended=START + timedelta(hours=3))
+        assert self.told(*past, example(DisputeClosed)) == ErasureFacts(ended=START + timedelta(hours=3))
 
     def test_a_dispute_that_is_closed_while_the_case_is_open_ends_nothing(self) -> None:
-        assert self.told(example(CaseOpened), example(DisputeOpened), example(DisputeClosed)) == Known(open=True)
+        assert self.told(example(CaseOpened), example(DisputeOpened), example(DisputeClosed)) == ErasureFacts(open=True)
 
     def test_a_parked_message_waits_until_its_key_is_released(self) -> None:
         assert self.told(example(MessageParked)).waiting == ("story some-text",)
-        assert self.told(example(MessageParked), example(MessageReleased)) == Known()
+        assert self.told(example(MessageParked), example(MessageReleased)) == ErasureFacts()
 
 
 # -- disclosure: opening personal data, and taking evidence out, are events with a reason

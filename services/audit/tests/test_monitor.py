@@ -64,7 +64,7 @@ class Audit:
         while await self.running.turn():
             continue
 
-    async def found(self) -> Sequence[monitored.Violation]:
+    async def found(self) -> Sequence[monitored.RecordedViolation]:
         """The violations on record, the oldest first."""
         async with self.running.engine.connect() as connection:
             return list(reversed(await monitored.violations(connection)))

@@ -17,7 +17,16 @@ from doorstep.infra.clock import SimulatedClock
 from doorstep.infra.settings import WrongSettings
 from hypothesis import given
 from hypothesis import strategies as st
-from tlog.cosigning import LONGEST, Cosigner, Refusal, Request, admit, decide, fresh_key, with_cosignatures
+from tlog.cosigning import (
+    LONGEST,
+    CosignatureRefusal,
+    CosignatureRequest,
+    Cosigner,
+    admit,
+    decide,
+    fresh_key,
+    with_cosignatures,
+)
 from tlog.merkle import consistency_proof, root
 from tlog.notes import Signer
 from tlog.verifier import EMPTY_ROOT, HASH_SIZE, Checkpoint, Note, VerifierKey, Wrong, leaf_hash
@@ -53,7 +62,7 @@ class Leaves:
     def request(self, old: int, size: int | None = None, signer: Signer = LOG) -> str:
         """That continues `old` entries."""
         size = self.size if size is None else size
-        return str(Request.of(old, consistency_proof(self, old, size), self.checkpoint(size, signer)))
+        return str(CosignatureRequest.of(old, consistency_proof(self, old, size), self.checkpoint(size, signer)))
 
 
 TILES = Leaves("a", "b", "c", "d", "e", "f", "g")
@@ -264,7 +273,7 @@ def test_no_two_cosigned_checkpoints_ever_contradict_each_other(asked: list[tupl
         if old > size:
             continue
         request = admit(tiles.request(old, size), {ORIGIN: LOG.verifier})
-        assert isinstance(request, Request)
+        assert isinstance(request, CosignatureRequest)
         decided = decide(held, request)
         if isinstance(decided, Checkpoint):
             held = decided
@@ -509,7 +518,7 @@ def test_the_settings_take_witnesses_with_commas_between(monkeypatch: pytest.Mon
 
 def test_what_cannot_be_admitted_is_refused_with_the_status_of_the_standard() -> None:
     logs = {ORIGIN: LOG.verifier}
-    assert admit("garbage", logs) == Refusal(
+    assert admit("garbage", logs) == CosignatureRefusal(
         400, "want `old` and a size, at most 63 hashes, an empty line, and the checkpoint"
     )
-    assert admit(TILES.request(0, 3), {}) == Refusal(404, "this witness does not know that log")
+    assert admit(TILES.request(0, 3), {}) == CosignatureRefusal(404, "this witness does not know that log")

@@ -168,11 +168,11 @@ class _Glimpse(msgspec.Struct):
     """As little of a broken fact as tells whose it is."""
 
     class Data(msgspec.Struct):
-        class Borrower(msgspec.Struct):
+        class Reference(msgspec.Struct):
             borrower_id: str | None = None
 
         borrower_id: str | None = None
-        borrower: Borrower | None = None
+        borrower: Reference | None = None
 
     tenant: str
     data: Data

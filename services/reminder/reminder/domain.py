@@ -48,7 +48,7 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Cancel:
+class Withdraw:
     """The permit is withdrawn: what has not left the house does not leave it."""
 
     permit_id: str
@@ -69,14 +69,14 @@ class Hear:
     message: Heard
 
 
-Command = Schedule | Cancel | Wake | Settle | Hear
+Command = Schedule | Withdraw | Wake | Settle | Hear
 
 
-class Absent(msgspec.Struct, frozen=True, tag="absent"):
+class Unscheduled(msgspec.Struct, frozen=True, tag="absent"):
     """No permit has arrived."""
 
 
-class CancelledEarly(msgspec.Struct, frozen=True, tag="cancelled-early"):
+class WithdrawnEarly(msgspec.Struct, frozen=True, tag="cancelled-early"):
     """The permit was withdrawn before it arrived."""
 
     reason: Withdrawal
@@ -91,7 +91,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, tag="waiting"):
     terms: ContactTerms
 
 
-class Started(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
+class Sending(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
     """The intent is committed and the message may be on its way. A provider can be quicker with a receipt
     than with its answer, so receipts and replies (by id) are heard from here on."""
 
@@ -116,7 +116,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
     replies: tuple[str, ...] = ()
 
 
-State = Absent | CancelledEarly | Waiting | Started | Done
+State = Unscheduled | WithdrawnEarly | Waiting | Sending | Done
 
 
 def decide(state: State, command: Command, now: datetime) -> Sequence[ContactEvent]:
@@ -124,24 +124,24 @@ def decide(state: State, command: Command, now: datetime) -> Sequence[ContactEve
     match command:
         case Schedule():
             return _schedule(state, command, now)
-        case Cancel():
+        case Withdraw():
             return _cancel(state, command)
         case Wake():
             return _wake(state, now) if isinstance(state, Waiting) and state.due <= now else ()
         case Settle(outcome=outcome):
-            return (outcome,) if isinstance(state, Started) else ()
+            return (outcome,) if isinstance(state, Sending) else ()
         case Hear(message=message):
             return () if _heard(_reached(state), message) else (message,)
         case _:
             assert_never(command)
 
 
-def not_sent(contact: Schedule | Waiting | Started, reason: Objection) -> ContactNotSent:
+def not_sent(contact: Schedule | Waiting | Sending, reason: Objection) -> ContactNotSent:
     """Nothing left the house; the permit goes back."""
     return ContactNotSent(permit_id=contact.permit_id, channel=contact.channel, reason=reason)
 
 
-def objection(state: Started, now: datetime) -> Objection | None:
+def objection(state: Sending, now: datetime) -> Objection | None:
     """Why the message may not leave the house any more, or None. A text that was changed since the intent
     is not the text that was meant: that intent is out of date too."""
     if state.withdrawn is not None:
@@ -152,24 +152,24 @@ def objection(state: Started, now: datetime) -> Objection | None:
 
 
 def _schedule(state: State, permit: Schedule, now: datetime) -> Sequence[ContactEvent]:
-    if not isinstance(state, Absent | CancelledEarly):
+    if not isinstance(state, Unscheduled | WithdrawnEarly):
         return ()
     due = next_opening(permit.terms.windows, now)
     scheduled = ContactScheduled(permit_id=permit.permit_id, channel=permit.channel, due=due, terms=permit.terms)
-    if isinstance(state, CancelledEarly):
+    if isinstance(state, WithdrawnEarly):
         return scheduled, not_sent(permit, state.reason)
     if due > permit.terms.valid_until:
         return scheduled, not_sent(permit, "expired")
     return (scheduled,)
 
 
-def _cancel(state: State, cancel: Cancel) -> Sequence[ContactEvent]:
+def _cancel(state: State, cancel: Withdraw) -> Sequence[ContactEvent]:
     match state:
-        case Absent():
+        case Unscheduled():
             return (ContactCancelledEarly(permit_id=cancel.permit_id, reason=cancel.reason),)
         case Waiting():
             return (not_sent(state, cancel.reason),)
-        case Started(withdrawn=None):
+        case Sending(withdrawn=None):
             return (ContactWithdrawn(permit_id=state.permit_id, channel=state.channel, reason=cancel.reason),)
         case _:
             return ()
@@ -196,17 +196,17 @@ def _start(contact: Waiting) -> ContactStarted:
     )
 
 
-def _reached(state: State) -> Started | Done:
+def _reached(state: State) -> Sending | Done:
     match state:
-        case Started() | Done(outcome="sent" | "unknown"):
+        case Sending() | Done(outcome="sent" | "unknown"):
             return state
-        case Absent() | CancelledEarly() | Waiting():
+        case Unscheduled() | WithdrawnEarly() | Waiting():
             raise Refused("nothing has been sent under this permit yet; check the permit id")
         case Done(outcome=outcome):
             raise Refused(f"this contact ended as {outcome}, so nobody was reached; check the permit id")
 
 
-def _heard(contact: Started | Done, message: Heard) -> bool:
+def _heard(contact: Sending | Done, message: Heard) -> bool:
     match message:
         case ReceiptRecorded(status=status):
             return status in contact.receipts
@@ -223,11 +223,11 @@ def evolve(state: State, event: ContactEvent) -> State:  # noqa: PLR0911
             terms = event.terms or _waiting(state).terms
             return Waiting(permit_id=event.permit_id, channel=event.channel, due=event.due, terms=terms)
         case ContactCancelledEarly(reason=reason):
-            return CancelledEarly(reason)
+            return WithdrawnEarly(reason)
         case ContactStarted():
-            return Started(**msgspec.structs.asdict(_waiting(state)), template_hash=event.template_hash)
+            return Sending(**msgspec.structs.asdict(_waiting(state)), template_hash=event.template_hash)
         case ContactWithdrawn():
-            assert isinstance(state, Started)
+            assert isinstance(state, Sending)
             return msgspec.structs.replace(state, withdrawn=event.reason)
         case ContactSent():
             return _done(state, "sent")
@@ -238,10 +238,10 @@ def evolve(state: State, event: ContactEvent) -> State:  # noqa: PLR0911
         case ContactUnknown():
             return _done(state, "unknown")
         case ReceiptRecorded():
-            assert isinstance(state, Started | Done)
+            assert isinstance(state, Sending | Done)
             return msgspec.structs.replace(state, receipts=(*state.receipts, event.status))
         case ReplyReceived():
-            assert isinstance(state, Started | Done)
+            assert isinstance(state, Sending | Done)
             return msgspec.structs.replace(state, replies=(*state.replies, event.reply_id))
         case _:
             assert_never(event)
@@ -253,7 +253,7 @@ def _waiting(state: State) -> Waiting:
 
 
 def _done(state: State, outcome: Literal["sent", "not-sent", "failed", "unknown"]) -> Done:
-    assert isinstance(state, Waiting | Started)
+    assert isinstance(state, Waiting | Sending)
     done = Done(permit_id=state.permit_id, channel=state.channel, due=state.due, outcome=outcome)
     if isinstance(state, Waiting):
         return done
@@ -262,7 +262,7 @@ def _done(state: State, outcome: Literal["sent", "not-sent", "failed", "unknown"
 
 CONTACT: Decider[State, Command, ContactEvent] = Decider(
     category=CATEGORY,
-    initial=Absent(),
+    initial=Unscheduled(),
     state_type=State,
     decide=decide,
     evolve=evolve,

@@ -16,7 +16,7 @@ from doorstep.messaging.gateways import Gateway, Message, Receipt, Unreachable
 from doorstep.messaging.settings import MessagingRuntime
 from doorstep.messaging.templates import plain
 
-from reminder.domain import Objection, Outcome, Settle, Started, State, not_sent, objection
+from reminder.domain import Objection, Outcome, Sending, Settle, State, not_sent, objection
 from reminder.templates import template_for
 
 SEND = "send"
@@ -41,22 +41,22 @@ class Send:
     def unwanted(self, state: State, now: datetime, stopped: frozenset[str]) -> Settle | None:
         """The last look: not when withdrawn, expired, out of its window, when its text was changed, or on a way that
         the tenant has stopped."""
-        assert isinstance(state, Started)
+        assert isinstance(state, Sending)
         reason = _last_look(state, now, stopped)
         return None if reason is None else Settle(not_sent(state, reason))
 
-    async def perform(self, calls: Sequence[Call[Started]]) -> Sequence[Carry[Started, Settle]]:
+    async def perform(self, calls: Sequence[Call[Sending]]) -> Sequence[Carry[Sending, Settle]]:
         """Open all; then render and send each. Raises AnswerLost."""
         borrowers = await opened(self._runtime.vault, [call.state.terms.personal for call in calls])
         return [partial(_carry_out, self._runtime, borrower) for borrower in borrowers]
 
 
-def _last_look(state: Started, now: datetime, stopped: frozenset[str]) -> Objection | None:
+def _last_look(state: Sending, now: datetime, stopped: frozenset[str]) -> Objection | None:
     return objection(state, now) or ("stopped" if stops(stopped, state.channel) else None)
 
 
 async def _carry_out(
-    runtime: MessagingRuntime, borrower: Borrower | NoRecipient, call: Call[Started]
+    runtime: MessagingRuntime, borrower: Borrower | NoRecipient, call: Call[Sending]
 ) -> Settle | Later:
     state, gateway, now = call.state, runtime.resources[call.state.channel], runtime.clock.now()
     try:
@@ -72,12 +72,12 @@ async def _carry_out(
     return Settle(_outcome(runtime, call, message, answer))
 
 
-def wait(state: Started, now: datetime) -> timedelta:
+def wait(state: Sending, now: datetime) -> timedelta:
     """How long to leave an unreachable provider alone: as long as it has been so far, within limits."""
     return min(max(now - state.due, SHORTEST_WAIT), LONGEST_WAIT)
 
 
-def _message(runtime: MessagingRuntime, call: Call[Started], borrower: Borrower | NoRecipient) -> Message:
+def _message(runtime: MessagingRuntime, call: Call[Sending], borrower: Borrower | NoRecipient) -> Message:
     if isinstance(borrower, NoRecipient):
         raise borrower
     state = call.state
@@ -91,7 +91,7 @@ def _message(runtime: MessagingRuntime, call: Call[Started], borrower: Borrower 
     )
 
 
-def text_of(state: Started, borrower: Borrower, lender: str, phone: str) -> str:
+def text_of(state: Sending, borrower: Borrower, lender: str, phone: str) -> str:
     """The message as the borrower gets it."""
     template = template_for(state.channel, state.terms.purpose, state.terms.language)
     return template.render(
@@ -102,7 +102,7 @@ def text_of(state: Started, borrower: Borrower, lender: str, phone: str) -> str:
     )
 
 
-def _outcome(runtime: MessagingRuntime, call: Call[Started], message: Message, answer: Receipt | None) -> Outcome:
+def _outcome(runtime: MessagingRuntime, call: Call[Sending], message: Message, answer: Receipt | None) -> Outcome:
     state, gateway = call.state, runtime.resources[call.state.channel]
     match answer:
         case None:
@@ -119,9 +119,9 @@ def _outcome(runtime: MessagingRuntime, call: Call[Started], message: Message, a
             )
 
 
-def _failed(gateway: Gateway, state: Started, reason: str) -> ContactFailed:
+def _failed(gateway: Gateway, state: Sending, reason: str) -> ContactFailed:
     return ContactFailed(permit_id=state.permit_id, channel=state.channel, provider=gateway.name, reason=reason)
 
 
-def _unknown(gateway: Gateway, state: Started) -> ContactUnknown:
+def _unknown(gateway: Gateway, state: Sending) -> ContactUnknown:
     return ContactUnknown(permit_id=state.permit_id, channel=state.channel, provider=gateway.name)

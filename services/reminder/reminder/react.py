@@ -9,7 +9,7 @@ from doorstep.events.registry import Event
 from doorstep.events.reminder import ContactTerms
 from doorstep.kernel.decider import Routed, StreamId
 
-from reminder.domain import CATEGORY, Cancel, Schedule
+from reminder.domain import CATEGORY, Schedule, Withdraw
 
 
 def react(envelope: Envelope, event: Event) -> Iterable[Routed]:
@@ -19,7 +19,7 @@ def react(envelope: Envelope, event: Event) -> Iterable[Routed]:
             terms = msgspec.convert(event, ContactTerms, from_attributes=True)
             yield Routed(_contact(envelope, event.permit_id), Schedule(event.permit_id, event.channel, terms))
         case PermitCancelled(kind="contact", permit_id=permit_id, reason=reason):
-            withdrawal = Cancel(permit_id, "suspended" if reason == "suspended" else "cancelled")
+            withdrawal = Withdraw(permit_id, "suspended" if reason == "suspended" else "cancelled")
             yield Routed(_contact(envelope, permit_id), withdrawal)
         case _:
             return

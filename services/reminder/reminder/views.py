@@ -10,7 +10,7 @@ from doorstep.kernel.service import Committed
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reminder.domain import Absent, CancelledEarly, Done, Started, State, Waiting
+from reminder.domain import Done, Sending, State, Unscheduled, Waiting, WithdrawnEarly
 
 PAGE = 500
 """The most contacts listed at once, the latest."""
@@ -55,21 +55,21 @@ async def of_case(connection: AsyncConnection, case_id: str) -> Sequence[Contact
 def _row(one: Committed, before: Contact | None) -> Contact | None:
     state = one.state
     assert isinstance(state, State)
-    if isinstance(state, Absent | CancelledEarly):
+    if isinstance(state, Unscheduled | WithdrawnEarly):
         return None
     sent_at = one.envelope.time if isinstance(one.event, ContactSent) else before and before.sent_at
     stream = one.stream
     return Contact(stream.id, stream.key, stream.tenant, state.channel, status(state), state.due, sent_at)
 
 
-def status(state: Waiting | Started | Done) -> str:
+def status(state: Waiting | Sending | Done) -> str:
     """Where the contact stands, in one word."""
     if not isinstance(state, Waiting) and state.receipts:
         return state.receipts[-1]
     match state:
         case Waiting():
             return "scheduled"
-        case Started(withdrawn=withdrawn):
+        case Sending(withdrawn=withdrawn):
             return "started" if withdrawn is None else "withdrawn"
         case Done(outcome=outcome):
             return outcome

@@ -28,7 +28,7 @@ from doorstep.messaging.gateways import for_every_channel
 from doorstep.messaging.settings import MessagingSettings
 from pydantic import ValidationError
 from reminder.api import ReplyIn
-from reminder.domain import Cancel, Schedule
+from reminder.domain import Schedule, Withdraw
 from reminder.main import service
 
 MORNING = datetime(2026, 3, 3, 2, 0, tzinfo=UTC)
@@ -218,7 +218,7 @@ async def test_the_words_of_an_erased_borrower_are_not_kept(house: House) -> Non
 async def test_what_was_cancelled_in_time_reaches_nobody(house: House) -> None:
     await house.permit("p1", opens=12)
     await house.settle()
-    await house.running.execute(Routed(_stream("p1"), Cancel("p1", "cancelled")))
+    await house.running.execute(Routed(_stream("p1"), Withdraw("p1", "cancelled")))
     house.clock.jump(MORNING + timedelta(hours=5))
     await house.settle()
     assert house.phones.delivered() == []
@@ -228,7 +228,7 @@ async def test_what_was_cancelled_in_time_reaches_nobody(house: House) -> None:
 
 
 async def test_what_was_cancelled_before_its_permit_came_reaches_nobody(house: House) -> None:
-    await house.running.execute(Routed(_stream("p1"), Cancel("p1", "cancelled")))
+    await house.running.execute(Routed(_stream("p1"), Withdraw("p1", "cancelled")))
     await house.permit("p1")
     house.clock.jump(MORNING + timedelta(hours=5))
     await house.settle()
@@ -239,7 +239,7 @@ async def test_what_was_cancelled_before_its_permit_came_reaches_nobody(house: H
 async def test_what_was_withdrawn_after_its_intent_reaches_nobody(house: House) -> None:
     await house.permit("p1")
     await house.running.timers.turn()
-    await house.running.execute(Routed(_stream("p1"), Cancel("p1", "suspended")))
+    await house.running.execute(Routed(_stream("p1"), Withdraw("p1", "suspended")))
     assert (await house.call("GET", "/contacts/p1", "viewer")).json()["status"] == "withdrawn"
     await house.settle()
     assert house.phones.delivered() == []

@@ -26,14 +26,14 @@ from hypothesis import given as for_all
 from hypothesis import strategies as some
 from reminder.domain import (
     CONTACT,
-    Cancel,
     Command,
     ContactEvent,
     Hear,
     Outcome,
     Schedule,
+    Sending,
     Settle,
-    Started,
+    Withdraw,
     objection,
 )
 from reminder.templates import template_for
@@ -137,11 +137,11 @@ class TestWake:
 class TestCancel:
     @pytest.mark.parametrize("reason", ["cancelled", "suspended"])
     def test_what_waits_is_not_sent(self, reason: Any) -> None:
-        happened = given(CONTACT, scheduled).when(Cancel("p1", reason), MORNING).then(not_sent(reason))
+        happened = given(CONTACT, scheduled).when(Withdraw("p1", reason), MORNING).then(not_sent(reason))
         assert CONTACT.wake_at(happened.state) is None
 
     def test_what_has_started_is_withdrawn_and_stopped_at_the_last_look(self) -> None:
-        happened = given(CONTACT, scheduled, started).when(Cancel("p1", "cancelled"), MORNING).then(withdrawn)
+        happened = given(CONTACT, scheduled, started).when(Withdraw("p1", "cancelled"), MORNING).then(withdrawn)
         assert objection(happened.state, MORNING) == "cancelled"
 
     def test_what_crossed_in_flight_keeps_its_outcome(self) -> None:
@@ -150,7 +150,7 @@ class TestCancel:
     @pytest.mark.parametrize("reason", ["cancelled", "suspended"])
     def test_a_permit_cancelled_before_it_was_heard_of_starts_nothing_when_it_comes(self, reason: Any) -> None:
         early = ContactCancelledEarly(permit_id="p1", reason=reason)
-        happened = given(CONTACT).when(Cancel("p1", reason), MORNING).then(early)
+        happened = given(CONTACT).when(Withdraw("p1", reason), MORNING).then(early)
         happened = happened.when(permit, MORNING).then(scheduled, not_sent(reason))
         assert CONTACT.wake_at(happened.state) is None
 
@@ -165,7 +165,7 @@ class TestCancel:
         ],
     )
     def test_otherwise_it_is_ignored(self, past: Sequence[ContactEvent]) -> None:
-        given(CONTACT, *past).when(Cancel("p1", "cancelled"), MORNING).then_nothing()
+        given(CONTACT, *past).when(Withdraw("p1", "cancelled"), MORNING).then_nothing()
 
 
 @pytest.mark.parametrize("outcome", [sent, failed, unknown, not_sent("expired")])
@@ -218,8 +218,8 @@ class TestObjection:
 commands: some.SearchStrategy[Command] = some.sampled_from(
     [
         permit,
-        Cancel("p1", "cancelled"),
-        Cancel("p1", "suspended"),
+        Withdraw("p1", "cancelled"),
+        Withdraw("p1", "suspended"),
         Wake(MORNING),
         Settle(sent),
         Settle(failed),
@@ -274,8 +274,8 @@ def _terms(*, valid_until: datetime) -> ContactTerms:
     )
 
 
-def _started(valid_until: datetime = TERMS.valid_until, template_hash: str = TEMPLATE.hash) -> Started:
-    return Started(
+def _started(valid_until: datetime = TERMS.valid_until, template_hash: str = TEMPLATE.hash) -> Sending:
+    return Sending(
         permit_id="p1",
         channel="sms",
         due=MORNING,

@@ -18,7 +18,7 @@ from doorstep.kernel.service import Call, Effect, Later
 from doorstep.messaging.channels import Destination, e164
 from doorstep.messaging.delivery import AnswerLost
 from doorstep.messaging.gateways import Message, Receipt, Unreachable, for_every_channel
-from reminder.domain import CONTACT, Cancel, Schedule, Settle, Started
+from reminder.domain import CONTACT, Schedule, Sending, Settle, Withdraw
 from reminder.effects import Send, effects, wait
 
 MORNING = datetime(2026, 3, 3, 2, 0, tzinfo=UTC)
@@ -92,12 +92,12 @@ class House:
     async def lag(self) -> int:
         raise AssertionError("a performer does not wait for others")
 
-    async def outcomes(self, *calls: Call[Started]) -> list[Any]:
+    async def outcomes(self, *calls: Call[Sending]) -> list[Any]:
         carries = await Send(self).perform(calls)
         answers = [await carry(call) for carry, call in zip(carries, calls, strict=True)]
         return [answer.outcome if isinstance(answer, Settle) else answer for answer in answers]
 
-    async def outcome(self, call: Call[Started]) -> Any:
+    async def outcome(self, call: Call[Sending]) -> Any:
         """As the effect loop gets it: what no earlier call has reached is a first call again, looked at again."""
         (only,) = await self.outcomes(call)
         if not (isinstance(only, Later) and only.clean):
@@ -108,7 +108,7 @@ class House:
 
 def started(
     permit_id: str = "p1", borrower: Borrower = WANG, channel: Channel = "sms", region: str | None = None
-) -> Started:
+) -> Sending:
     terms = ContactTerms(
         purpose="reminder",
         language="zh-CN",
@@ -121,19 +121,19 @@ def started(
     )
     state = CONTACT.fold(CONTACT.decide(CONTACT.initial, Schedule(permit_id, channel, terms), MORNING))
     state = CONTACT.fold(CONTACT.decide(state, Wake(MORNING), MORNING), state)
-    assert isinstance(state, Started)
+    assert isinstance(state, Sending)
     return state
 
 
-def call(state: Started, *, repeated: bool = False, stopped: Sequence[str] = ()) -> Call[Started]:
+def call(state: Sending, *, repeated: bool = False, stopped: Sequence[str] = ()) -> Call[Sending]:
     stream = StreamId("contact", state.permit_id, f"case-{state.permit_id}", "bank")
     return Call(Effect("send", state.permit_id), stream, state, repeated, frozenset(stopped))
 
 
-def withdrawn() -> Started:
+def withdrawn() -> Sending:
     state = started()
-    withdrawn = CONTACT.fold(CONTACT.decide(state, Cancel("p1", "cancelled"), MORNING), state)
-    assert isinstance(withdrawn, Started)
+    withdrawn = CONTACT.fold(CONTACT.decide(state, Withdraw("p1", "cancelled"), MORNING), state)
+    assert isinstance(withdrawn, Sending)
     return withdrawn
 
 

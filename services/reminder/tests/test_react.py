@@ -13,7 +13,7 @@ from doorstep.events.registry import Event
 from doorstep.events.reminder import ContactTerms
 from doorstep.events.values import Decision, Inputs, Money, PackRef, Sealed, Windows
 from doorstep.kernel.decider import Routed, StreamId
-from reminder.domain import Cancel, Schedule
+from reminder.domain import Schedule, Withdraw
 from reminder.react import react
 
 NOW = datetime(2026, 3, 3, 2, 0, tzinfo=UTC)
@@ -88,7 +88,7 @@ def test_a_permit_is_scheduled_with_all_it_says() -> None:
 )
 def test_a_cancelled_contact_is_cancelled(reason: Any, ours: Any) -> None:
     cancelled = PermitCancelled(permit_id="p1", kind="contact", reason=reason)
-    assert heard(cancelled) == [Routed(STREAM, Cancel("p1", ours))]
+    assert heard(cancelled) == [Routed(STREAM, Withdraw("p1", ours))]
 
 
 def test_a_cancelled_visit_is_for_others() -> None:

@@ -22,7 +22,7 @@ Repeatable = Annotated[str | None, Header(alias="Idempotency-Key", max_length=20
 AgentId = Annotated[str, Field(min_length=1, max_length=100, pattern="^[A-Za-z0-9._-]+$")]
 
 
-class Collector(BaseModel):
+class PlannedCollector(BaseModel):
     """Who comes."""
 
     agent_id: str
@@ -58,7 +58,7 @@ class Visit(BaseModel):
     status: str
     starts: datetime | None
     ends: datetime | None
-    collectors: Annotated[list[Collector], BeforeValidator(lambda planned: planned or [])]
+    collectors: Annotated[list[PlannedCollector], BeforeValidator(lambda planned: planned or [])]
     reason: str | None
     remark: str | None
     agency: str | None

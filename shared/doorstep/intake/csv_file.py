@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from doorstep.intake.mapping import COLUMNS, REQUIRED, ColumnMapping
-from doorstep.intake.rows import BadRow, Row, RowError, parse
+from doorstep.intake.rows import BadRow, GoodRow, RowError, parse
 
 
 class UnreadableFile(Exception):
     """The file as a whole cannot be read; the message says why and what to do."""
 
 
-def read(path: Path, mapping: ColumnMapping) -> Iterator[Row | BadRow]:
+def read(path: Path, mapping: ColumnMapping) -> Iterator[GoodRow | BadRow]:
     """Every row of `path` with the line it begins on, checked. Raises UnreadableFile."""
     with _opened(path, mapping.encoding) as file:
         yield from read_lines(file, mapping)
 
 
-def read_lines(file: IO[str], mapping: ColumnMapping) -> Iterator[Row | BadRow]:
+def read_lines(file: IO[str], mapping: ColumnMapping) -> Iterator[GoodRow | BadRow]:
     """As `read`, from open text. Raises UnreadableFile."""
     reader = csv.reader(file, delimiter=mapping.delimiter, strict=True)
     try:
@@ -76,7 +76,7 @@ def _wanted(mapping: ColumnMapping) -> Iterator[str]:
     yield from (c for c in COLUMNS if c in mapping.columns or (c in REQUIRED and c not in mapping.defaults))
 
 
-def _row(line: int, header: "_Header", cells: Sequence[str], mapping: ColumnMapping) -> Row | BadRow:
+def _row(line: int, header: "_Header", cells: Sequence[str], mapping: ColumnMapping) -> GoodRow | BadRow:
     if len(cells) != header.width:
         reason = f"has {len(cells)} fields, the header {header.width}: is a delimiter inside a field?"
         return BadRow((RowError(line, None, reason),))

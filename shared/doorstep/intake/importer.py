@@ -28,8 +28,8 @@ from doorstep.infra.vault import Erased, Vault
 from doorstep.intake.csv_file import UnreadableFile, read
 from doorstep.intake.ledger import Ledger, Word
 from doorstep.intake.mapping import ColumnMapping
-from doorstep.intake.rows import BadRow, Row, RowError
-from doorstep.intake.snapshot import SHOWN, Changes, Content, Fingerprints, Known, Snapshot, changes, collect
+from doorstep.intake.rows import BadRow, GoodRow, RowError
+from doorstep.intake.snapshot import SHOWN, Changes, Content, Fingerprints, LedgerLoan, Snapshot, changes, collect
 
 MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
 BATCH = 2_000
@@ -154,7 +154,7 @@ class _Writing:
     of: Snapshot
     revision: int
     now: datetime
-    known: Mapping[str, Known]
+    known: Mapping[str, LedgerLoan]
 
     async def overdue(self, found: Changes, progress: Progress) -> int:
         """How many were published: all but those of erased borrowers."""
@@ -229,7 +229,7 @@ class _Writing:
 
     async def _remember(self, loans: Mapping[str, tuple[bytes, bool, bytes]]) -> None:
         day = self.of.business_date
-        await self.ledger.remember(self.of.tenant, {i: Known(day, *loan) for i, loan in loans.items()})
+        await self.ledger.remember(self.of.tenant, {i: LedgerLoan(day, *loan) for i, loan in loans.items()})
 
 
 def _report(
@@ -244,7 +244,7 @@ def _report(
     )
 
 
-def _counted(rows: Iterable[Row | BadRow], progress: Progress) -> Iterable[Row | BadRow]:
+def _counted(rows: Iterable[GoodRow | BadRow], progress: Progress) -> Iterable[GoodRow | BadRow]:
     done = 0
     for done, row in enumerate(rows, 1):
         if done % BATCH == 0:
@@ -309,7 +309,7 @@ def _next_word(words: Mapping[date, Word], snapshot: Snapshot, digest: bytes) ->
     return Word(1 if same is None else same.revision + 1, digest)
 
 
-def _plausible(snapshot: Snapshot, known: Mapping[str, Known], found: Changes) -> None:
+def _plausible(snapshot: Snapshot, known: Mapping[str, LedgerLoan], found: Changes) -> None:
     before = sum(loan.open for loan in known.values())
     if 5 * len(found.cured) > before:
         raise NotConfirmed(

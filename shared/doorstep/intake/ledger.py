@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from doorstep.events.intake import Fact, loan_key
 from doorstep.events.topics import INTAKE
 from doorstep.events.values import Sealed
-from doorstep.intake.snapshot import Known, Snapshot
+from doorstep.intake.snapshot import LedgerLoan, Snapshot
 
 
 class Word(NamedTuple):
@@ -41,7 +41,7 @@ class Ledger:
         )
         return {row[0]: Word(*row[1:]) for row in rows}
 
-    async def loans(self, tenant: str) -> Mapping[str, Known]:
+    async def loans(self, tenant: str) -> Mapping[str, LedgerLoan]:
         """Every loan `tenant` ever showed, by its id."""
         rows = await self.connection.execute(
             text(
@@ -50,9 +50,9 @@ class Ledger:
             ),
             {"tenant": tenant},
         )
-        return {row[0]: Known(*row[1:]) for row in rows}
+        return {row[0]: LedgerLoan(*row[1:]) for row in rows}
 
-    async def remember(self, tenant: str, loans: Mapping[str, Known]) -> None:
+    async def remember(self, tenant: str, loans: Mapping[str, LedgerLoan]) -> None:
         """Write or replace `loans`."""
         known = loans.values()
         await self.connection.execute(

@@ -36,7 +36,7 @@ class RowError:
 
 
 @dataclass(frozen=True)
-class Row:
+class GoodRow:
     """A good row."""
 
     line: int
@@ -54,7 +54,7 @@ class BadRow:
     business_date: date | None = None
 
 
-def parse(line: int, row: Mapping[str, str], date_format: str = "%Y-%m-%d") -> Row | BadRow:
+def parse(line: int, row: Mapping[str, str], date_format: str = "%Y-%m-%d") -> GoodRow | BadRow:
     """The row that begins on `line`, by our column names; other columns are ignored."""
     values: dict[str, Value] = {}
     errors: list[RowError] = []
@@ -65,7 +65,7 @@ def parse(line: int, row: Mapping[str, str], date_format: str = "%Y-%m-%d") -> R
             errors.append(RowError(line, column, str(error)))
     errors += [RowError(line, *problem) for problem in _together(values)]
     if not errors:
-        return Row(line, str(values["tenant"]), _loan(values))
+        return GoodRow(line, str(values["tenant"]), _loan(values))
     told = msgspec.convert({name: values[name] for name in _Told.__struct_fields__ if name in values}, _Told)
     return BadRow(tuple(errors), told.tenant, told.loan_id, told.business_date)
 

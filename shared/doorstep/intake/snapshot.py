@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from doorstep.events.intake import LoanOverdue
-from doorstep.intake.rows import BadRow, Row, RowError
+from doorstep.intake.rows import BadRow, GoodRow, RowError
 
 SHOWN = 50
 """How many errors are listed; the rest is counted."""
@@ -41,7 +41,7 @@ class Content:
     bad_rows: int = 0
 
 
-class Known(NamedTuple):
+class LedgerLoan(NamedTuple):
     """What the ledger remembers of a loan. `borrower` is the bank's reference under seal, encoded."""
 
     last_date: date
@@ -78,7 +78,7 @@ class Fingerprints:
         return hmac.digest(self._secret, msgspec.json.encode(about), "sha256")
 
 
-def collect(rows: Iterable[Row | BadRow]) -> Content:
+def collect(rows: Iterable[GoodRow | BadRow]) -> Content:
     """The snapshots in `rows`, without the loans that have a bad row on that date."""
     reading = _Reading()
     for row in rows:
@@ -86,7 +86,7 @@ def collect(rows: Iterable[Row | BadRow]) -> Content:
     return reading.content()
 
 
-def changes(known: Mapping[str, Known], snapshot: Snapshot, fingerprints: Fingerprints) -> Changes:
+def changes(known: Mapping[str, LedgerLoan], snapshot: Snapshot, fingerprints: Fingerprints) -> Changes:
     """What `snapshot` says that `known` does not. The same rule serves the next date, where every row is
     new by its date, and a correction of the last one, where most rows are as before."""
     rows = [(loan, fingerprints.row(snapshot.tenant, loan)) for loan in snapshot.loans.values()]
@@ -95,7 +95,7 @@ def changes(known: Mapping[str, Known], snapshot: Snapshot, fingerprints: Finger
     return Changes(overdue, cured, len(rows) - len(overdue))
 
 
-def _as_before(known: Known | None, mac: bytes) -> bool:
+def _as_before(known: LedgerLoan | None, mac: bytes) -> bool:
     return known is not None and known.open and known.row_mac == mac
 
 
@@ -107,10 +107,10 @@ def _missing(loan_id: str, snapshot: Snapshot) -> bool:
 class _Reading:
     """The rows of a file so far."""
 
-    good: dict[tuple[date, str], dict[str, Row]] = field(default_factory=lambda: defaultdict(dict))
+    good: dict[tuple[date, str], dict[str, GoodRow]] = field(default_factory=lambda: defaultdict(dict))
     bad: list[BadRow] = field(default_factory=list)
 
-    def take(self, row: Row | BadRow) -> None:
+    def take(self, row: GoodRow | BadRow) -> None:
         if isinstance(row, BadRow):
             self.bad.append(row)
             return
@@ -137,7 +137,7 @@ def _concerns(bad: BadRow, tenant: str, business_date: date) -> bool:
     return bad.tenant in (None, tenant) and bad.business_date in (None, business_date)
 
 
-def _duplicate(row: Row, first: Row) -> BadRow:
+def _duplicate(row: GoodRow, first: GoodRow) -> BadRow:
     loan = row.loan
     error = RowError(row.line, "loan_id", f"is on line {first.line} too, for {loan.business_date}")
     return BadRow((error,), row.tenant, loan.loan_id, loan.business_date)

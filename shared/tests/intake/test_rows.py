@@ -9,7 +9,7 @@ import pytest
 from doorstep.events.intake import LoanOverdueFact, decode_fact, encode_fact
 from doorstep.intake.csv_file import UnreadableFile, read, read_lines
 from doorstep.intake.mapping import COLUMNS, ColumnMapping, WrongMapping, load, mapping
-from doorstep.intake.rows import BadRow, Row, RowError, parse
+from doorstep.intake.rows import BadRow, GoodRow, RowError, parse
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,8 +66,8 @@ def test_email_and_push_token_are_columns_that_a_file_may_have(bank: Bank) -> No
     (known,) = read(bank.file(told), ColumnMapping())
     before = bank.file(told, columns=[column for column in COLUMNS if column not in ("email", "push_token")])
     (unknown,) = read(before, ColumnMapping())
-    assert isinstance(known, Row)
-    assert isinstance(unknown, Row)
+    assert isinstance(known, GoodRow)
+    assert isinstance(unknown, GoodRow)
     assert (known.loan.borrower.email, known.loan.borrower.push_token) == ("chen@example.com", "token")
     assert (unknown.loan.borrower.email, unknown.loan.borrower.push_token) == (None, None)
 
@@ -75,7 +75,7 @@ def test_email_and_push_token_are_columns_that_a_file_may_have(bank: Bank) -> No
 @given(column=st.sampled_from(COLUMNS), value=st.text(max_size=40))
 def test_whatever_the_importer_takes_escalation_can_read(column: str, value: str) -> None:
     found = parse(2, row("L1", 2) | {column: value})
-    if isinstance(found, Row):
+    if isinstance(found, GoodRow):
         at = "2026-03-02T22:00:00+08:00"
         fact = LoanOverdueFact(id="1", source="/bank", time=_instant(at), tenant=found.tenant, data=found.loan)
         assert decode_fact(encode_fact(fact)) == fact
@@ -141,7 +141,7 @@ def test_two_of_our_columns_may_be_one_of_theirs() -> None:
     header = [both.name(c) for c in COLUMNS if c not in ("tenant", "borrower_id")]
     values = [row("L1", 2).get(c, "") for c in COLUMNS if c not in ("tenant", "borrower_id")]
     (found,) = read_lines(io.StringIO(",".join(header) + "\n" + ",".join(values)), both)
-    assert isinstance(found, Row)
+    assert isinstance(found, GoodRow)
     assert found.loan.borrower.borrower_id == found.loan.loan_id == "L1"
 
 

@@ -20,7 +20,7 @@ SHORTEST_REASON = 4
 """Characters: shorter ones say nothing to whoever reads them years later."""
 
 
-class Known(msgspec.Struct, frozen=True):
+class ErasureFacts(msgspec.Struct, frozen=True):
     """What the entries of a case say that bears on erasing it. `loans` are overdue, the bank says. `ended`: when it
     was cured or its last dispute closed, whichever is later; None while it is open, or was never opened. `waiting`:
     parked messages of the case."""
@@ -32,10 +32,10 @@ class Known(msgspec.Struct, frozen=True):
     waiting: tuple[str, ...] = ()
 
 
-def known(entries: Iterable[Entry]) -> Known:
+def known(entries: Iterable[Entry]) -> ErasureFacts:
     """What has reached the audit by now; what is still under way it cannot know."""
     case = facts(causal_order(entries))
-    return Known(
+    return ErasureFacts(
         open=case.status == "open",
         loans=tuple(name for name, loan in case.loans.items() if loan.amount_overdue.amount),
         ended=case.ended,
@@ -75,7 +75,7 @@ class Erase:
     erasure_id: str
     by: str
     reason: str
-    known: Known
+    known: ErasureFacts
     cause: Literal["request", "retention"] = "request"
     rule: str | None = None
     days: int | None = None

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from doorstep.events.kernel import ArtifactPublished
 
-from audit.erasure.domain import Known, known
+from audit.erasure.domain import ErasureFacts, known
 from audit.store.entry import Entry
 from audit.timeline.artifacts import cited
 from audit.timeline.domain import Gap, timeline
@@ -58,7 +58,7 @@ def _wanted(told: Iterable[ArtifactPublished]) -> Sequence[tuple[int, str]]:
     return [(one.retention_days, f"{one.name} {one.version or ''}".strip()) for one in told if one.retention_days]
 
 
-def _ended(told: Known) -> datetime | None:
+def _ended(told: ErasureFacts) -> datetime | None:
     return None if told.open or told.disputes or told.waiting else told.ended
 
 

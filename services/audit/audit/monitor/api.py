@@ -5,13 +5,13 @@ from doorstep.kernel.service import Runtime
 from fastapi import APIRouter
 
 from audit.monitor import views
-from audit.monitor.views import Violation
+from audit.monitor.views import RecordedViolation
 
 
 def routes(router: APIRouter, runtime: Runtime) -> None:
     """The newest first."""
 
     @router.get("/violations")
-    async def violations(_: Viewer) -> list[Violation]:
+    async def violations(_: Viewer) -> list[RecordedViolation]:
         async with runtime.engine.connect() as connection:
             return list(await views.violations(connection))

@@ -154,7 +154,7 @@ async def kept(connection: AsyncConnection, before: datetime, after: str = "") -
 
 
 @dataclass(frozen=True)
-class Violation:
+class RecordedViolation:
     """A breach of the rules on record: `event_id` broke `rule`; found at `found_at`."""
 
     case_id: str
@@ -179,12 +179,12 @@ async def violation_count(connection: AsyncConnection) -> int:
     return int((await connection.execute(_VIOLATION_COUNT)).scalar_one())
 
 
-async def violations(connection: AsyncConnection, limit: int = 1000) -> Sequence[Violation]:
+async def violations(connection: AsyncConnection, limit: int = 1000) -> Sequence[RecordedViolation]:
     """The newest ones first."""
     rows = await connection.execute(_VIOLATIONS, {"limit": limit})
     found = [(row, read_event(envelope)) for row in rows if (envelope := read_envelope(bytes(row.value)))]
     return [
-        Violation(r.case_id, r.tenant, e.event_id, e.rule, e.at, r.recorded_at, e.why, e.why_zh)
+        RecordedViolation(r.case_id, r.tenant, e.event_id, e.rule, e.at, r.recorded_at, e.why, e.why_zh)
         for r, e in found
         if isinstance(e, ViolationFound)
     ]

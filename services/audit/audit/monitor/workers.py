@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from conformance import scope
 from conformance.checker import RELEVANT, TELLING, check
-from conformance.record import Event, event_of
+from conformance.record import LogEntry, event_of
 from conformance.report import Assumptions, Violation
 from doorstep.kernel.decider import Routed
 from doorstep.kernel.pacing import Pace
@@ -35,7 +35,7 @@ BATCH = 5_000
 """Entries at a turn."""
 TOGETHER = 50
 """Cases judged at once: nothing else gets a turn meanwhile."""
-Entries = Mapping[int, Event]
+Entries = Mapping[int, LogEntry]
 """What was read, by position in the log."""
 
 

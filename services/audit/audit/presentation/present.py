@@ -15,9 +15,9 @@ from doorstep.locales.text import LOCALES, Locale
 from audit.presentation.formatting import SEALED, breach, detail, instant, offset
 from audit.presentation.sentences import gap_sentence, label, sentence
 from audit.store.entry import Entry, sealed_in
-from audit.timeline.disputes import Dispute
+from audit.timeline.disputes import RecordedDispute
 from audit.timeline.domain import Flag, Gap, Kind, Line, Timeline
-from audit.timeline.summary import Summary, summary
+from audit.timeline.summary import CaseSummary, summary
 
 Opened = Mapping[int, Mapping[str, str]]
 """What was under seal, by position of the entry and name of the field."""
@@ -291,7 +291,7 @@ def _inputs(inputs: Inputs, locale: Locale, zone: tzinfo) -> dict[str, str]:
     return {name: value for name, value in known.items() if value}
 
 
-def _glance(known: Summary, language: Language, zone: tzinfo) -> Glance:
+def _glance(known: CaseSummary, language: Language, zone: tzinfo) -> Glance:
     return {
         "status": known.status,
         "episode": known.episode,
@@ -344,14 +344,14 @@ def days(lines: Sequence[ShownLine]) -> Sequence[tuple[str, Sequence[ShownLine]]
     return [(day, [line for _, line in group]) for day, group in groupby(dated, key=lambda one: one[0])]
 
 
-def dispute_in_a_line(dispute: Dispute, language: Language, zone: tzinfo) -> str:
+def dispute_in_a_line(dispute: RecordedDispute, language: Language, zone: tzinfo) -> str:
     """An open dispute with its deadlines, in a line."""
     locale = LOCALES[language]
     deadlines = locale.clauses(_deadlines(dispute, locale, zone))
     return locale.text("dispute", about=locale.word(dispute.about), deadlines=deadlines)
 
 
-def _deadlines(dispute: Dispute, locale: Locale, zone: tzinfo) -> Iterator[str]:
+def _deadlines(dispute: RecordedDispute, locale: Locale, zone: tzinfo) -> Iterator[str]:
     if dispute.answered_at:
         yield locale.text("dispute", "answered")
     for name, at in dispute.due().items():

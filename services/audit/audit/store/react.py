@@ -7,7 +7,7 @@ from doorstep.events.audit import CheckpointSigned
 
 from audit.store import views
 from audit.store.entry import read_envelope
-from audit.store.views import Row
+from audit.store.views import EntryRow
 
 if TYPE_CHECKING:
     from doorstep.bus.interface import Record
@@ -21,18 +21,18 @@ async def absorb(connection: "AsyncConnection", records: "Sequence[Record]", clo
     await views.append(connection, rows(records), clock)
 
 
-def rows(records: "Iterable[Record]") -> Sequence[Row]:
+def rows(records: "Iterable[Record]") -> Sequence[EntryRow]:
     """Each value once. Pure."""
     heard = map(_row, records)
     return list({_identity(row): row for row in heard if row.type != CheckpointSigned.event_type}.values())
 
 
-def _identity(row: Row) -> Hashable:
+def _identity(row: EntryRow) -> Hashable:
     return (row.topic, row.partition, row.offset) if row.event_id is None else (row.event_id, row.value)
 
 
-def _row(record: "Record") -> Row:
-    row = Row(record.partition.topic, record.partition.number, record.offset, record.value)
+def _row(record: "Record") -> EntryRow:
+    row = EntryRow(record.partition.topic, record.partition.number, record.offset, record.value)
     envelope = read_envelope(record.value)
     if envelope is None:
         return row

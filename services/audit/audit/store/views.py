@@ -16,7 +16,7 @@ from audit.store.entry import Entry, read_envelope, read_event
 PAGE = 50
 
 
-class Row(NamedTuple):
+class EntryRow(NamedTuple):
     """A value as it came, and what it is filed under; nothing where it cannot be read."""
 
     topic: str
@@ -72,14 +72,14 @@ _ABSORB = text(
 )
 
 
-async def append(connection: AsyncConnection, rows: Sequence[Row], clock: Clock) -> None:
+async def append(connection: AsyncConnection, rows: Sequence[EntryRow], clock: Clock) -> None:
     """Keep `rows`, numbered in the order in which they are committed; those that are here already stay as they are."""
     if not rows:
         return
     await connection.execute(_LOCK)
     last = (await connection.execute(_LAST)).first()
     now = clock.now()
-    columns = dict[str, object](zip(Row._fields, map(list, zip(*rows, strict=True)), strict=True))
+    columns = dict[str, object](zip(EntryRow._fields, map(list, zip(*rows, strict=True)), strict=True))
     # Under the lock, and never back: "as of t" is a prefix of the log.
     columns |= {"position": last.position if last else -1, "now": max(now, last.absorbed_at) if last else now}
     await connection.execute(_ABSORB, columns)

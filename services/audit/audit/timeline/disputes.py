@@ -23,7 +23,7 @@ LATEST = 100
 
 
 @dataclass(frozen=True)
-class Dispute:
+class RecordedDispute:
     """What the borrower contests about `loans` (empty: all). `as_of` is when the audit heard of it: everything known of
     `case_id` at its opening is what was known then. `missed`: deadlines that passed, as escalation said."""
 
@@ -50,7 +50,7 @@ class Dispute:
 
 
 @dataclass(frozen=True)
-class ShownDispute(Dispute):
+class ShownDispute(RecordedDispute):
     """A dispute as it stands at a moment. `days_left`: whole days to each deadline that is still to be kept, below zero
     once it has passed; then it is `overdue`. `collect` is the command that shows the case as of the opening."""
 
@@ -68,9 +68,9 @@ class DisputeList:
     disputes: list[ShownDispute]
 
 
-def disputes(ordered: Iterable[Entry]) -> Sequence[Dispute]:
+def disputes(ordered: Iterable[Entry]) -> Sequence[RecordedDispute]:
     """Those that `ordered` entries tell of, of one case or of several, in the order of their openings."""
-    found: dict[tuple[str, str], Dispute] = {}
+    found: dict[tuple[str, str], RecordedDispute] = {}
     for entry in ordered:
         event, name = entry.event, (entry.envelope.subject, getattr(entry.event, "dispute_id", ""))
         if isinstance(event, DisputeOpened):
@@ -80,7 +80,7 @@ def disputes(ordered: Iterable[Entry]) -> Sequence[Dispute]:
     return list(found.values())
 
 
-def listed(known: Iterable[Dispute], now: datetime) -> DisputeList:
+def listed(known: Iterable[RecordedDispute], now: datetime) -> DisputeList:
     """How they stand at `now`."""
     shown = [_shown(one, now) for one in known]
     still_open = sorted((one for one in shown if one.due()), key=lambda one: next(iter(one.due().values())))
@@ -88,8 +88,8 @@ def listed(known: Iterable[Dispute], now: datetime) -> DisputeList:
     return DisputeList(len(still_open), len(closed), [*still_open, *closed[:LATEST]])
 
 
-def _opened(entry: Entry, event: DisputeOpened) -> Dispute:
-    return Dispute(
+def _opened(entry: Entry, event: DisputeOpened) -> RecordedDispute:
+    return RecordedDispute(
         case_id=entry.envelope.subject,
         tenant=entry.envelope.tenant,
         dispute_id=event.dispute_id,
@@ -103,7 +103,7 @@ def _opened(entry: Entry, event: DisputeOpened) -> Dispute:
     )
 
 
-def _after(dispute: Dispute, entry: Entry) -> Dispute:
+def _after(dispute: RecordedDispute, entry: Entry) -> RecordedDispute:
     at = entry.envelope.recordedat
     match entry.event:
         case DisputeAnswered():
@@ -116,7 +116,7 @@ def _after(dispute: Dispute, entry: Entry) -> Dispute:
             return dispute
 
 
-def _shown(dispute: Dispute, now: datetime) -> ShownDispute:
+def _shown(dispute: RecordedDispute, now: datetime) -> ShownDispute:
     due = dispute.due()
     return ShownDispute(
         **asdict(dispute),

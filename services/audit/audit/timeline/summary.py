@@ -16,7 +16,7 @@ from doorstep.events.kernel import MessageParked, MessageReleased, SendingResume
 from doorstep.events.money import Money
 
 from audit.store.entry import Entry
-from audit.timeline.disputes import TELLING, Dispute, disputes
+from audit.timeline.disputes import TELLING, RecordedDispute, disputes
 from audit.timeline.domain import Gap, Line, Timeline
 
 Status = Literal["open", "cured"]
@@ -33,7 +33,7 @@ class CaseFacts:
     ended: datetime | None = None
     loans: dict[str, LoanOverdueRecorded] = field(default_factory=dict)
     holds: dict[str, str] = field(default_factory=dict)
-    disputes: tuple[Dispute, ...] = ()
+    disputes: tuple[RecordedDispute, ...] = ()
     waiting: dict[str, None] = field(default_factory=dict)
     suspended: set[tuple[str, str]] = field(default_factory=set)
 
@@ -81,7 +81,7 @@ def _place(entry: Entry, key: str) -> str:
 
 
 @dataclass(frozen=True)
-class Summary:
+class CaseSummary:
     """`overdue` and `dpd` are those of the latest business date of each loan still overdue, summed per
     currency. `status` is None before an opening has arrived. `disputes` are the open ones."""
 
@@ -94,19 +94,19 @@ class Summary:
     sent: int
     visited: int
     holds: tuple[str, ...]
-    disputes: tuple[Dispute, ...]
+    disputes: tuple[RecordedDispute, ...]
     suspended: bool
     late: int
     missing: int
     violations: int
 
 
-def summary(timeline: Timeline) -> Summary:
+def summary(timeline: Timeline) -> CaseSummary:
     """What the timeline comes to."""
     lines = [line for line in timeline.lines if isinstance(line, Line)]
     times = Counter(type(line.entry.event) for line in lines)
     case = facts([line.entry for line in lines])
-    return Summary(
+    return CaseSummary(
         status=case.status,
         episode=case.episode,
         dpd=max((loan.dpd for loan in case.loans.values()), default=0),

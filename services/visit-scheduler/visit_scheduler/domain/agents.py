@@ -22,13 +22,13 @@ class Register:
     active: bool = True
 
 
-class Agent(msgspec.Struct, frozen=True):
+class Registration(msgspec.Struct, frozen=True):
     """`last` is what was registered last, None before the first time."""
 
     last: AgentRegistered | None = None
 
 
-def decide(state: Agent, command: Register, now: datetime) -> Sequence[AgentRegistered]:
+def decide(state: Registration, command: Register, now: datetime) -> Sequence[AgentRegistered]:
     """The same particulars again are no news."""
     registered = AgentRegistered(
         agent_id=command.agent_id,
@@ -41,9 +41,9 @@ def decide(state: Agent, command: Register, now: datetime) -> Sequence[AgentRegi
     return () if registered == state.last else (registered,)
 
 
-def evolve(state: Agent, event: AgentRegistered) -> Agent:
+def evolve(state: Registration, event: AgentRegistered) -> Registration:
     """Fold one event."""
-    return Agent(event)
+    return Registration(event)
 
 
-AGENT: Decider[Agent, Register, AgentRegistered] = Decider("agent", Agent(), Agent, decide, evolve)
+AGENT: Decider[Registration, Register, AgentRegistered] = Decider("agent", Registration(), Registration, decide, evolve)
