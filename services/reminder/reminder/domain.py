@@ -4,7 +4,7 @@ It waits for its window, commits the intent, and only then calls out; what came 
 A cancelled or expired permit is given back as not sent while nothing can have left the house.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, assert_never
@@ -33,7 +33,11 @@ from reminder.templates import template_for
 CATEGORY = "contact"
 Withdrawal = Literal["cancelled", "suspended"]
 Objection = Literal["cancelled", "suspended", "expired", "stopped"]
+Ending = Literal["sent", "not-sent", "failed", "unknown"]
 Outcome = ContactSent | ContactNotSent | ContactFailed | ContactUnknown
+_ENDINGS: Mapping[type[Outcome], Ending] = {
+    ContactSent: "sent", ContactNotSent: "not-sent", ContactFailed: "failed", ContactUnknown: "unknown",
+}  # fmt: skip
 Heard = ReceiptRecorded | ReplyReceived
 ContactEvent = ContactScheduled | ContactCancelledEarly | ContactStarted | ContactWithdrawn | Outcome | Heard
 
@@ -111,7 +115,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
     permit_id: str
     channel: Channel
     due: Instant
-    outcome: Literal["sent", "not-sent", "failed", "unknown"]
+    outcome: Ending
     receipts: tuple[str, ...] = ()
     replies: tuple[str, ...] = ()
 
@@ -125,7 +129,7 @@ def decide(state: State, command: Command, now: datetime) -> Sequence[ContactEve
         case Schedule():
             return _schedule(state, command, now)
         case Withdraw():
-            return _cancel(state, command)
+            return _withdraw(state, command)
         case Wake():
             return _wake(state, now) if isinstance(state, Waiting) and state.due <= now else ()
         case Settle(outcome=outcome):
@@ -163,7 +167,7 @@ def _schedule(state: State, permit: Schedule, now: datetime) -> Sequence[Contact
     return (scheduled,)
 
 
-def _cancel(state: State, cancel: Withdraw) -> Sequence[ContactEvent]:
+def _withdraw(state: State, cancel: Withdraw) -> Sequence[ContactEvent]:
     match state:
         case Unscheduled():
             return (ContactCancelledEarly(permit_id=cancel.permit_id, reason=cancel.reason),)
@@ -207,13 +211,9 @@ def _reached(state: State) -> Sending | Done:
 
 
 def _heard(contact: Sending | Done, message: Heard) -> bool:
-    match message:
-        case ReceiptRecorded(status=status):
-            return status in contact.receipts
-        case ReplyReceived(reply_id=reply_id):
-            return reply_id in contact.replies
-        case _:
-            assert_never(message)
+    if isinstance(message, ReceiptRecorded):
+        return message.status in contact.receipts
+    return message.reply_id in contact.replies
 
 
 def evolve(state: State, event: ContactEvent) -> State:  # noqa: PLR0911
@@ -229,14 +229,8 @@ def evolve(state: State, event: ContactEvent) -> State:  # noqa: PLR0911
         case ContactWithdrawn():
             assert isinstance(state, Sending)
             return msgspec.structs.replace(state, withdrawn=event.reason)
-        case ContactSent():
-            return _done(state, "sent")
-        case ContactNotSent():
-            return _done(state, "not-sent")
-        case ContactFailed():
-            return _done(state, "failed")
-        case ContactUnknown():
-            return _done(state, "unknown")
+        case ContactSent() | ContactNotSent() | ContactFailed() | ContactUnknown():
+            return _done(state, _ENDINGS[type(event)])
         case ReceiptRecorded():
             assert isinstance(state, Sending | Done)
             return msgspec.structs.replace(state, receipts=(*state.receipts, event.status))
@@ -252,7 +246,7 @@ def _waiting(state: State) -> Waiting:
     return state
 
 
-def _done(state: State, outcome: Literal["sent", "not-sent", "failed", "unknown"]) -> Done:
+def _done(state: State, outcome: Ending) -> Done:
     assert isinstance(state, Waiting | Sending)
     done = Done(permit_id=state.permit_id, channel=state.channel, due=state.due, outcome=outcome)
     if isinstance(state, Waiting):
@@ -261,10 +255,5 @@ def _done(state: State, outcome: Literal["sent", "not-sent", "failed", "unknown"
 
 
 CONTACT: Decider[State, Command, ContactEvent] = Decider(
-    category=CATEGORY,
-    initial=Unscheduled(),
-    state_type=State,
-    decide=decide,
-    evolve=evolve,
-    wake_at=lambda state: state.due if isinstance(state, Waiting) else None,
+    CATEGORY, Unscheduled(), State, decide, evolve, lambda state: state.due if isinstance(state, Waiting) else None
 )
