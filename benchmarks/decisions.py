@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from doorstep.events.escalation.loans import LoanOverdueRecorded
 from doorstep.events.escalation.permits import ContactDenied, ContactPermitted, Purpose, VisitDenied, VisitPermitted
-from doorstep.events.values import Money, Sealed, Way
+from doorstep.events.values import ContactMethod, Money, Sealed
 from escalation.backtest.backtest import Period, Replay
 from escalation.backtest.in_memory import InMemoryStore
 from escalation.backtest.recorded import RecordedEvent
@@ -128,7 +128,10 @@ def _case(nth: int, now: datetime) -> Case:
 
 
 def _permit(nth: int, now: datetime, silent: int) -> Permit:
-    firsts: tuple[tuple[Way, Purpose], ...] = (("letter", "collection-notice"), ("letter", "validation-notice"))
+    firsts: tuple[tuple[ContactMethod, Purpose], ...] = (
+        ("letter", "collection-notice"),
+        ("letter", "validation-notice"),
+    )
     way, purpose = firsts[nth] if nth < 2 else ("voice" if nth % 2 else "sms", "reminder")
     at = now - timedelta(days=55 - nth * 4)
     return Permit(

@@ -8,7 +8,7 @@ from doorstep.events.escalation.disputes import Contested, DisputeAttached, Disp
 from doorstep.events.escalation.holds import HoldKind
 from doorstep.events.escalation.permits import Purpose
 from doorstep.events.escalation.preferences import ConsentKind
-from doorstep.events.values import Language, Sealed, Way
+from doorstep.events.values import ContactMethod, Language, Sealed
 from doorstep.infra.access import Compliance, Operator, Principal, Viewer
 from doorstep.infra.bodies import ClockTime, Count, Instant, Name
 from doorstep.infra.settings import Settings
@@ -56,7 +56,7 @@ class NewHold(_Body):
     starts: Instant | None = None
     until: Instant | None = None
     loans: list[Name] = []
-    ways: list[Way] = []
+    ways: list[ContactMethod] = []
     reason: WhyText | None = None
 
 
@@ -123,7 +123,7 @@ class NewConsent(_Body):
 
     consent_id: Name
     kind: ConsentKind
-    ways: list[Way] = []
+    ways: list[ContactMethod] = []
     until: Instant | None = None
 
 
@@ -131,7 +131,7 @@ class NewBlock(_Body):
     """Hours or ways the borrower called inconvenient; `weekdays` from 1, Monday."""
 
     block_id: Name
-    ways: list[Way] = []
+    ways: list[ContactMethod] = []
     weekdays: Annotated[list[Annotated[int, Field(ge=1, le=7)]], Field(max_length=7)] = []
     opens: ClockTime | None = None
     closes: ClockTime | None = None
@@ -141,7 +141,7 @@ class NewOverride(Reason):
     """A person wants another next step than the strategy's."""
 
     override_id: Name
-    way: Way
+    way: ContactMethod
     purpose: Purpose = "reminder"
 
 
@@ -154,7 +154,7 @@ class Assignment(Reason):
 class Switch(Reason):
     """`way` None: every way."""
 
-    way: Way | None = None
+    way: ContactMethod | None = None
 
 
 class Shadow(Reason):

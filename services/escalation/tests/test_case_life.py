@@ -12,7 +12,7 @@ from doorstep.events.escalation.overrides import OverrideApproved, OverrideRejec
 from doorstep.events.escalation.permits import ContactDenied, ContactPermitted, PermitCancelled, VisitPermitted
 from doorstep.events.escalation.preferences import BlockRecorded, BlockRemoved, ConsentRecorded, ConsentWithdrawn
 from doorstep.events.escalation.promises import PromiseBroken, PromiseKept, PromisePartlyKept
-from doorstep.events.values import Money, Way
+from doorstep.events.values import ContactMethod, Money
 from doorstep.kernel.decider import Refused
 from doorstep.messaging.windows import is_open
 from escalation.domain.case.contacts import RecordContactOutcome
@@ -206,7 +206,7 @@ def test_in_korea_28_hours_a_week_can_be_blocked_and_no_more() -> None:
 # -- another step than the strategy's
 
 
-def asked_for(way: Way = "voice") -> Happened:
+def asked_for(way: ContactMethod = "voice") -> Happened:
     """Olga wants a call before the next message is due."""
     return sent().when(RequestOverride("o1", way, "the borrower asked to be called", "olga"), at(3))
 

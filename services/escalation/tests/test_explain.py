@@ -15,7 +15,7 @@ from doorstep.events.escalation.holds import HoldKind
 from doorstep.events.escalation.permits import ContactDenied, ContactPermitted, Duty, Purpose
 from doorstep.events.escalation.preferences import ConsentKind
 from doorstep.events.registry import decode_event
-from doorstep.events.values import Decision, Override, Verdict, Way
+from doorstep.events.values import ContactMethod, Decision, Override, Verdict
 from doorstep.kernel.decider import Routed
 from doorstep.kernel.runtime import Running
 from doorstep.locales.text import LOCALES
@@ -148,8 +148,8 @@ def test_what_is_no_decision_is_refused_with_what_is() -> None:
 @pytest.mark.parametrize(
     ("group", "values"),
     [
-        ("acts", get_args(Way)),
-        ("words", get_args(Way)),
+        ("acts", get_args(ContactMethod)),
+        ("words", get_args(ContactMethod)),
         ("words", get_args(Purpose)),
         ("words", get_args(HoldKind)),
         ("words", get_args(ConsentKind)),

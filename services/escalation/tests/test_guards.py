@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from doorstep.events.escalation.cases import CaseOpened
 from doorstep.events.escalation.permits import ContactDenied, ContactPermitted
-from doorstep.events.values import ContactPoint, Way
+from doorstep.events.values import ContactMethod, ContactPoint
 from doorstep.messaging.channels import CHANNELS
 from escalation.domain.assessment.decision_context import TenantCounter
 from escalation.domain.case.contacts import RecordContactOutcome
@@ -121,7 +121,7 @@ KNOWN: tuple[ContactPoint, ...] = ("phone", "email", "push_token", "address")
     [("sms", "phone"), ("voice", "phone"), ("email", "email"), ("push", "push_token"), ("letter", "address")],
 )
 def test_a_contact_that_two_persons_want_is_denied_where_the_borrower_has_no_such_contact_point(
-    way: Way, needed: ContactPoint
+    way: ContactMethod, needed: ContactPoint
 ) -> None:
     assert "contact-point-known" not in forced(way, KNOWN)
     assert "contact-point-known" in forced(way, tuple(point for point in KNOWN if point != needed))
@@ -132,7 +132,7 @@ def test_of_a_fact_from_before_there_were_contact_points_telephone_and_address_a
     assert "contact-point-known" in forced("letter", None, without_address=True)
 
 
-def forced(way: Way, known: tuple[ContactPoint, ...] | None, **changes: Any) -> set[str]:
+def forced(way: ContactMethod, known: tuple[ContactPoint, ...] | None, **changes: Any) -> set[str]:
     """The rules that refuse what two persons want of a borrower of whom these contact points are known."""
     case = told(overdue(1, contact_points=known, **changes), now=at(2), decider=advised_by(AS_IT_COMES))
     opened = woken(case)
@@ -142,7 +142,7 @@ def forced(way: Way, known: tuple[ContactPoint, ...] | None, **changes: Any) -> 
 
 @pytest.mark.parametrize(("known", "way"), [(KNOWN, "push"), (("phone", "email"), "sms")])
 def test_a_push_message_is_wanted_only_where_there_is_an_app_to_push_to(
-    known: tuple[ContactPoint, ...], way: Way
+    known: tuple[ContactPoint, ...], way: ContactMethod
 ) -> None:
     permit: Any = under(TenantCounter(), contact_points=known, segment="vip").events[-1]
     assert permit.channel == way

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from babel.core import get_global
 from doorstep.events.escalation.holds import HoldKind
-from doorstep.events.values import Span, Verdict, Way
+from doorstep.events.values import ContactMethod, Span, Verdict
 from escalation.domain.case.contacts import LedgerEntry
 from escalation.domain.case.holds import Hold, HoldTerms
 from escalation.domain.case.preferences import Block, Consent
@@ -31,8 +31,8 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-WAYS: tuple[Way, ...] = get_args(Way)
-MESSAGES: tuple[Way, ...] = ("sms", "email", "push", "letter")
+WAYS: tuple[ContactMethod, ...] = get_args(ContactMethod)
+MESSAGES: tuple[ContactMethod, ...] = ("sms", "email", "push", "letter")
 SHANGHAI, URUMQI = ZoneInfo("Asia/Shanghai"), ZoneInfo("Asia/Urumqi")
 NEW_YORK, SEOUL, LONDON = ZoneInfo("America/New_York"), ZoneInfo("Asia/Seoul"), ZoneInfo("Europe/London")
 HOME = {
@@ -78,7 +78,7 @@ NOON = at(WORKDAY)
 
 
 def asked(
-    way: Way = "sms", now: datetime = NOON, *zones: ZoneInfo, lines: Sequence[LedgerEntry] = (), **more: Any
+    way: ContactMethod = "sms", now: datetime = NOON, *zones: ZoneInfo, lines: Sequence[LedgerEntry] = (), **more: Any
 ) -> ContactRequest:
     """About the loan L1, of a borrower in Shanghai unless said otherwise. `lines` are in every ledger."""
     known = {
@@ -110,14 +110,14 @@ def allows(name: str, about: ContactRequest) -> bool:
     return word(name, about).allowed
 
 
-def rules_for(way: Way, *ids: str) -> set[str]:
+def rules_for(way: ContactMethod, *ids: str) -> set[str]:
     return {f"{one.pack}/{one.rule}" for one in verdicts(packs(*ids), asked(way, NOON + 365 * DAY))}
 
 
 # Hours: workday, saturday, sunday, holiday.
 
 NIGHT = ("08:00-22:00",) * 4
-HOURS: dict[str, tuple[tuple[Way, ...], tuple[str | None, ...]]] = {
+HOURS: dict[str, tuple[tuple[ContactMethod, ...], tuple[str | None, ...]]] = {
     "house/contact-hours": (WAYS, NIGHT),
     "house/visit-hours": (("visit",), ("09:00-18:00", "09:00-18:00", None, None)),
     "cn/quiet-hours": (WAYS, NIGHT),
@@ -143,7 +143,7 @@ EACH_CLASS = [
 
 
 @pytest.mark.parametrize(("name", "way", "day", "window"), EACH_CLASS)
-def test_a_minute_before_and_after_each_window(name: str, way: Way, day: str, window: str | None) -> None:
+def test_a_minute_before_and_after_each_window(name: str, way: ContactMethod, day: str, window: str | None) -> None:
     pack = name.split("/", maxsplit=1)[0]
     zone, among = HOME[pack], (pack, "cn") if pack == "house" else (pack,)
 
@@ -237,13 +237,13 @@ class Counted:
     """A counter: what fills it (`way`, `outcome`), what it is asked about, its limit and its window: `days` local days
     (or rolling ones), as of the wall clock of the pack's home."""
 
-    way: Way
+    way: ContactMethod
     outcome: str
     limit: int
     days: int
     rolling: bool
     ledger: str = "person"
-    binds: tuple[Way, ...] = ()
+    binds: tuple[ContactMethod, ...] = ()
 
 
 COUNTERS: dict[str, Counted] = {
@@ -339,7 +339,7 @@ MADE = {"open", "noticed", "started", "completed", "failed"}
     ],
 )
 def test_what_counts_as_an_attempt_a_conversation_and_a_visit(
-    name: str, way: Way, outcomes: set[str], counted: set[str]
+    name: str, way: ContactMethod, outcomes: set[str], counted: set[str]
 ) -> None:
     """An open permit and an unknown outcome count as sent; a failed dial is an attempt; collectors who found
     nobody home were at the door."""
@@ -425,11 +425,11 @@ def test_where_day_one_does_not_count_it_is_a_day_more(tmp_path: Path) -> None:
 # Notices.
 
 
-def notice(purpose: str, when: datetime, way: Way = "letter", outcome: str = "sent") -> LedgerEntry:
+def notice(purpose: str, when: datetime, way: ContactMethod = "letter", outcome: str = "sent") -> LedgerEntry:
     return LedgerEntry(way, when, outcome, ("L1",), purpose)
 
 
-def korean(now: datetime, *lines: LedgerEntry, way: Way = "voice", **more: Any) -> ContactRequest:
+def korean(now: datetime, *lines: LedgerEntry, way: ContactMethod = "voice", **more: Any) -> ContactRequest:
     return asked(way, now, SEOUL, lines=lines, **more)
 
 
@@ -474,7 +474,7 @@ def test_a_notice_counts_when_it_was_given_in_this_episode_in_writing() -> None:
     assert not allows("kr/notice-before", korean(now, structs.replace(told, purpose="reminder")))
 
 
-def american(now: datetime, *lines: LedgerEntry, way: Way = "sms", **more: Any) -> ContactRequest:
+def american(now: datetime, *lines: LedgerEntry, way: ContactMethod = "sms", **more: Any) -> ContactRequest:
     return asked(way, now, NEW_YORK, lines=lines, **more)
 
 
@@ -511,7 +511,7 @@ def test_the_first_contact_is_one_of_this_episode_that_may_have_reached_somebody
 # Holds.
 
 KINDS: tuple[HoldKind, ...] = get_args(HoldKind)
-SUSPENSIONS: dict[str, tuple[set[HoldKind], tuple[Way, ...]]] = {
+SUSPENSIONS: dict[str, tuple[set[HoldKind], tuple[ContactMethod, ...]]] = {
     "house/holds": (set(KINDS), WAYS),
     "cn/objection": ({"dispute"}, WAYS),
     "us/dispute": ({"dispute"}, WAYS),
@@ -549,7 +549,7 @@ def test_a_hold_holds_from_its_start_to_its_end(name: str) -> None:
 
 
 def test_a_hold_about_a_loan_or_a_way_stops_that_one() -> None:
-    def held(way: Way, *loans: str, **scope: Any) -> bool:
+    def held(way: ContactMethod, *loans: str, **scope: Any) -> bool:
         hold = Hold("dispute", None, **scope)
         return not allows("house/holds", asked(way, holds=[hold], loans=loans))
 
@@ -576,7 +576,7 @@ def test_a_draft_advises_and_the_house_holds() -> None:
 
 def test_the_house_leaves_a_hold_to_the_pack_that_names_it() -> None:
     """A vulnerable customer in the United Kingdom is not visited, and may be written to."""
-    ways: tuple[Way, Way] = ("letter", "visit")
+    ways: tuple[ContactMethod, ContactMethod] = ("letter", "visit")
     vulnerable = [Hold("vulnerability", None)]
     letter, visit = (asked(way, NOON, LONDON, holds=vulnerable) for way in ways)
     assert word("house/holds", letter, among=("uk", "house")).allowed

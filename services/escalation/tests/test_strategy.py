@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import pytest
 from doorstep.events.escalation.permits import Purpose
-from doorstep.events.values import Money, Way
+from doorstep.events.values import ContactMethod, Money
 from escalation.domain.rules.pack import InvalidPolicy, PolicyProblem
 from escalation.domain.strategy import graph as files
 from escalation.domain.strategy import strategy
@@ -121,7 +121,7 @@ def test_a_case_that_comes_late_starts_early_and_skips_no_stage(reached: int, ex
     ],
 )
 def test_each_step_has_its_way_purpose_patience_and_stage(
-    situation: Situation, way: Way, purpose: Purpose | None, days: int, of_stage: int
+    situation: Situation, way: ContactMethod, purpose: Purpose | None, days: int, of_stage: int
 ) -> None:
     chosen = builtin().choose(situation).step
     assert chosen is not None
@@ -318,7 +318,7 @@ def test_every_situation_gets_a_step_that_may_be_and_the_same_one_each_time(situ
     if choice.step is None:
         assert situation.dpd <= 0
         return
-    assert choice.step.way in get_args(Way)
+    assert choice.step.way in get_args(ContactMethod)
     assert (choice.step.purpose is None) == (choice.step.way == "visit")
     assert choice.step.stage <= situation.stage_reached + 1
     assert choice.step.way != "visit" or (choice.step.stage == 3 and situation.dpd >= 61 and situation.unanswered >= 3)

@@ -8,7 +8,7 @@ import pytest
 from doorstep.events.escalation.tenants import RampSet, ShadowSet
 from doorstep.events.kernel import SendingAllowed, SendingStopped
 from doorstep.events.registry import Event
-from doorstep.events.values import Way
+from doorstep.events.values import ContactMethod
 from doorstep.kernel.decider import Refused
 from escalation.domain.tenant import (
     DECIDER,
@@ -36,11 +36,11 @@ def tenant(*events: Event) -> Given:
     return given(DECIDER, *events)
 
 
-def stopped(way: Way | None) -> SendingStopped:
+def stopped(way: ContactMethod | None) -> SendingStopped:
     return SendingStopped(way=way, reason=WHY)
 
 
-def allowed(way: Way | None) -> SendingAllowed:
+def allowed(way: ContactMethod | None) -> SendingAllowed:
     return SendingAllowed(way=way, reason=WHY)
 
 
@@ -79,7 +79,7 @@ class TestRamp:
 
 class TestStopSending:
     @pytest.mark.parametrize(("way", "switch"), [("sms", "sms"), ("visit", "visit"), (None, "*")])
-    def test_stops_a_way_or_all(self, way: Way | None, switch: str) -> None:
+    def test_stops_a_way_or_all(self, way: ContactMethod | None, switch: str) -> None:
         happened = tenant().when(StopSending(way, WHY), NOW).then(stopped(way))
         assert happened.state == SendingControls(stopped=(switch,))
 
@@ -94,7 +94,7 @@ class TestStopSending:
 
 class TestAllowSending:
     @pytest.mark.parametrize("way", ["sms", "visit", None])
-    def test_ends_the_stop(self, way: Way | None) -> None:
+    def test_ends_the_stop(self, way: ContactMethod | None) -> None:
         happened = tenant(stopped(way)).when(AllowSending(way, WHY), NOW).then(allowed(way))
         assert happened.state == SendingControls()
 

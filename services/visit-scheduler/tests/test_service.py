@@ -19,7 +19,7 @@ from doorstep.events.escalation.permits import PermitCancelled, VisitPermitted
 from doorstep.events.kernel import SendingAllowed, SendingStopped
 from doorstep.events.registry import Event
 from doorstep.events.topics import ESCALATION, VISITS
-from doorstep.events.values import Decision, Inputs, Money, PackRef, Span, Way
+from doorstep.events.values import ContactMethod, Decision, Inputs, Money, PackRef, Span
 from doorstep.infra import database
 from doorstep.infra.access import Access, Issuer
 from doorstep.infra.clock import SimulatedClock
@@ -256,14 +256,14 @@ async def test_nobody_knocks_while_a_message_about_the_case_is_parked(office: Of
     assert "do not knock" in refused.json()["detail"]
 
 
-async def stop(office: Office, way: Way | None, tenant: str = "demo") -> None:
+async def stop(office: Office, way: ContactMethod | None, tenant: str = "demo") -> None:
     await office.hear(f"tenant-{tenant}", SendingStopped(way=way, reason="an incident"), tenant)
     await office.simulation.settle()
 
 
 @pytest.mark.parametrize("way", ["visit", "sms", None])
 async def test_while_visits_or_their_notices_are_stopped_the_borrower_hears_nothing(
-    office: Office, way: Way | None
+    office: Office, way: ContactMethod | None
 ) -> None:
     await office.permit()
     await stop(office, way)

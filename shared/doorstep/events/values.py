@@ -12,6 +12,7 @@ from doorstep.locales.languages import Language
 __all__ = [
     "Borrower",
     "Channel",
+    "ContactMethod",
     "ContactPoint",
     "Decision",
     "Inputs",
@@ -24,12 +25,11 @@ __all__ = [
     "Span",
     "StrategyRef",
     "Verdict",
-    "Way",
     "Windows",
 ]
 
 Channel = Literal["sms", "voice", "email", "push", "letter"]
-Way = Literal["sms", "voice", "email", "push", "letter", "visit"]
+ContactMethod = Literal["sms", "voice", "email", "push", "letter", "visit"]
 """A channel, or a visit."""
 ContactPoint = Literal["phone", "email", "push_token", "address"]
 """What a channel reaches a borrower by: a field of `Borrower`."""

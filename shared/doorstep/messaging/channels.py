@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 import phonenumbers
 
-from doorstep.events.values import Borrower, ContactPoint, Way
+from doorstep.events.values import Borrower, ContactMethod, ContactPoint
 
 
 class NoRecipient(Exception):
@@ -38,7 +38,7 @@ class Means:
         return Destination(self.point, e164(value, region) if self.point == "phone" else value)
 
 
-CHANNELS: Final[Mapping[Way, Means]] = {
+CHANNELS: Final[Mapping[ContactMethod, Means]] = {
     "sms": Means("phone"),
     "voice": Means("phone", call=True),
     "email": Means("email"),

@@ -5,7 +5,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from doorstep.events.values import Channel, Way
+from doorstep.events.values import Channel, ContactMethod
 from doorstep.messaging.channels import CHANNELS, Destination
 
 
@@ -51,7 +51,7 @@ class Gateway(Protocol):
         ...
 
 
-Gateways = Mapping[Way, Gateway]
+Gateways = Mapping[ContactMethod, Gateway]
 """By channel, who carries its messages."""
 
 

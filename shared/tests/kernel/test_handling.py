@@ -9,7 +9,7 @@ import pytest
 from counting import DECIDER, HEARD, Asked, Count, Counted, World, asked, counter, told
 from doorstep.bus.interface import Outgoing, Record
 from doorstep.events.kernel import SendingAllowed, SendingStopped
-from doorstep.events.values import Way
+from doorstep.events.values import ContactMethod
 from doorstep.infra import failpoints
 from doorstep.kernel import parking
 from doorstep.kernel.decider import Refused, Routed
@@ -282,12 +282,12 @@ class TestEffects:
         assert counting.announcer.reached == ["announce-51", "announce-50"]
 
 
-def stop(way: Way | None = None, tenant: str = "acme", nth: int = 0) -> Outgoing:
+def stop(way: ContactMethod | None = None, tenant: str = "acme", nth: int = 0) -> Outgoing:
     stopped = SendingStopped(way=way, reason="wrong texts")
     return told(f"tenant-{tenant}", stopped, f"stop-{tenant}-{way}-{nth}", tenant)
 
 
-def allow(way: Way | None = None) -> Outgoing:
+def allow(way: ContactMethod | None = None) -> Outgoing:
     return told("tenant-acme", SendingAllowed(way=way, reason="texts are right again"), f"allow-{way}")
 
 
@@ -295,7 +295,7 @@ class TestStopped:
     """A tenant's kill switch holds at the moment of sending. Announcements go out by letter."""
 
     @pytest.mark.parametrize("way", ["letter", None])
-    async def test_on_a_stopped_way_nothing_goes_out(self, counting: World, way: Way | None) -> None:
+    async def test_on_a_stopped_way_nothing_goes_out(self, counting: World, way: ContactMethod | None) -> None:
         await counting.ask(stop(way), asked("a", 50))
         await counting.settle()
         assert counting.announcer.reached == []

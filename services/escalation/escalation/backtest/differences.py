@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import Literal
 
 import msgspec
-from doorstep.events.values import Way
+from doorstep.events.values import ContactMethod
 
 from escalation.backtest.recorded import Assessment, Refusal
 
@@ -34,12 +34,12 @@ class DecisionChange(msgspec.Struct, frozen=True, kw_only=True):
     case_id: str
     at: datetime
     local: datetime
-    way: Way
+    way: ContactMethod
     bucket: str
     step: str
     refusals: tuple[Refusal, ...] = ()
     to_at: datetime | None = None
-    to_way: Way | None = None
+    to_way: ContactMethod | None = None
     decision_id: str | None = None
 
     def rules(self) -> Sequence[str]:
@@ -159,7 +159,7 @@ def _change(
     )
 
 
-def _way(assessment: Assessment) -> Way:
+def _way(assessment: Assessment) -> ContactMethod:
     assert assessment.way is not None
     return assessment.way
 

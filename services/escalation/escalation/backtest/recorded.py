@@ -27,7 +27,7 @@ from doorstep.events.escalation.preferences import BlockRecorded, BlockRemoved, 
 from doorstep.events.escalation.promises import PromiseRecorded
 from doorstep.events.kernel import SendingResumed, SendingSuspended
 from doorstep.events.registry import Event, decode_event, known
-from doorstep.events.values import Inputs, Override, Verdict, Way
+from doorstep.events.values import ContactMethod, Inputs, Override, Verdict
 
 from escalation.domain.case import contacts, disputes, holds, loans, overrides, preferences, promises
 from escalation.domain.case.case import Command
@@ -53,7 +53,7 @@ class Refusal(msgspec.Struct, frozen=True):
     rule: str
     en: str
     zh: str
-    way: Way
+    way: ContactMethod
     until: datetime | None = None
 
 
@@ -65,7 +65,7 @@ class Assessment(NamedTuple):
     at: datetime
     outcome: Literal["permitted", "denied", "nothing"]
     next_at: datetime | None
-    way: Way | None = None
+    way: ContactMethod | None = None
     step: str = ""
     bucket: str = ""
     refusals: tuple[Refusal, ...] = ()
@@ -81,7 +81,7 @@ def assessment_of(event: Decided | CaseAssessed, at: datetime) -> Assessment:
     """The assessment that `event` ended."""
     if isinstance(event, CaseAssessed):
         return Assessment(at, "nothing", event.assess_at)
-    way: Way = event.channel if isinstance(event, ContactPermitted | ContactDenied) else "visit"
+    way: ContactMethod = event.channel if isinstance(event, ContactPermitted | ContactDenied) else "visit"
     decision = event.decision
     refusals = tuple(
         Refusal(one.cited, one.detail, one.detail_zh, way, one.earliest_next)

@@ -6,7 +6,7 @@ from typing import Self, get_args
 
 import msgspec
 from doorstep.app.printing import table
-from doorstep.events.values import Language, Way
+from doorstep.events.values import ContactMethod, Language
 from doorstep.locales.text import LOCALES, Locale
 
 from escalation.backtest.backtest import Period, Replay
@@ -101,7 +101,7 @@ def difference(change: DecisionChange, language: Language) -> str:
     return locale.text("change", reason, change=said, why=why)
 
 
-def _why(refusal: Refusal, way: Way, locale: Locale) -> str:
+def _why(refusal: Refusal, way: ContactMethod, locale: Locale) -> str:
     form, other = ("refusal", "") if refusal.way == way else ("refusal_of", locale.word(refusal.way))
     return locale.text("change", form, rule=refusal.rule, way=other, detail=locale.recorded(refusal.en, refusal.zh))
 

@@ -11,7 +11,7 @@ from typing import TypeVar, assert_never
 import msgspec
 from doorstep.events.escalation.tenants import RampSet, ShadowSet
 from doorstep.events.kernel import SendingAllowed, SendingStopped
-from doorstep.events.values import Way
+from doorstep.events.values import ContactMethod
 from doorstep.kernel.decider import Decider, Refused, StreamId
 
 CATEGORY = "tenant"
@@ -42,7 +42,7 @@ class SetRamp:
 class StopSending:
     """Nothing leaves on `way` any more; None: on none at all."""
 
-    way: Way | None
+    way: ContactMethod | None
     reason: str
 
 
@@ -50,7 +50,7 @@ class StopSending:
 class AllowSending:
     """The switch of `way` is off again; None: the one for all. A way stopped by itself stays stopped."""
 
-    way: Way | None
+    way: ContactMethod | None
     reason: str
 
 
@@ -88,7 +88,7 @@ def decide(state: SendingControls, command: Command, now: datetime) -> Sequence[
             assert_never(command)
 
 
-def _allow(state: SendingControls, way: Way | None, reason: str) -> Sequence[TenantEvent]:
+def _allow(state: SendingControls, way: ContactMethod | None, reason: str) -> Sequence[TenantEvent]:
     if _on(state, way):
         return (SendingAllowed(way=way, reason=reason),)
     if _on(state, None):
@@ -96,7 +96,7 @@ def _allow(state: SendingControls, way: Way | None, reason: str) -> Sequence[Ten
     return ()
 
 
-def _on(state: SendingControls, way: Way | None) -> bool:
+def _on(state: SendingControls, way: ContactMethod | None) -> bool:
     return (way or EVERY_WAY) in state.stopped
 
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from doorstep.events.registry import Event, event
 from doorstep.events.topics import ESCALATION
-from doorstep.events.values import Instant, Way
+from doorstep.events.values import ContactMethod, Instant
 
 HoldKind = Literal[
     "dispute",
@@ -30,7 +30,7 @@ class HoldPlaced(Event, frozen=True):
     until: Instant | None = None
     starts: Instant | None = None
     loans: tuple[str, ...] = ()
-    ways: tuple[Way, ...] = ()
+    ways: tuple[ContactMethod, ...] = ()
     rule: str | None = None
     reason: str | None = None
 

@@ -3,7 +3,7 @@
 from doorstep.events.escalation.permits import Purpose
 from doorstep.events.registry import Event, event
 from doorstep.events.topics import ESCALATION
-from doorstep.events.values import Instant, Way
+from doorstep.events.values import ContactMethod, Instant
 
 
 @event("doorstep.override.requested", topic=ESCALATION)
@@ -11,7 +11,7 @@ class OverrideRequested(Event, frozen=True):
     """A person wants another next step than the strategy's. It waits for a second person."""
 
     override_id: str
-    way: Way
+    way: ContactMethod
     reason: str
     by: str
     purpose: Purpose = "reminder"

@@ -5,7 +5,7 @@ from typing import Literal
 
 from doorstep.events.registry import Event, event
 from doorstep.events.topics import ESCALATION
-from doorstep.events.values import Instant, Way
+from doorstep.events.values import ContactMethod, Instant
 
 ConsentKind = Literal["hours", "place"]
 
@@ -17,7 +17,7 @@ class ConsentRecorded(Event, frozen=True):
 
     consent_id: str
     kind: ConsentKind
-    ways: tuple[Way, ...] = ()
+    ways: tuple[ContactMethod, ...] = ()
     until: Instant | None = None
     assess_at: Instant | None = None
 
@@ -36,7 +36,7 @@ class BlockRecorded(Event, frozen=True):
     `closes` on the borrower's clock, on `ways` (empty: all). Without hours: always."""
 
     block_id: str
-    ways: tuple[Way, ...] = ()
+    ways: tuple[ContactMethod, ...] = ()
     weekdays: tuple[int, ...] = ()
     opens: time | None = None
     closes: time | None = None

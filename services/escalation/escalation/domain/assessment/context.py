@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from doorstep.events.escalation.cases import CaseAssessed
 from doorstep.events.escalation.permits import Purpose
-from doorstep.events.values import Money, Override, PackRef, Way
+from doorstep.events.values import ContactMethod, Money, Override, PackRef
 
 from escalation.domain.assessment.decision_context import DecisionContext
 from escalation.domain.case.case import Case
@@ -105,7 +105,7 @@ class AssessmentContext(msgspec.Struct, frozen=True):
         wanted = FollowUpNoticeRule in summary_of(self.packs).kinds
         return wanted and bool(self.owed.keys() - _noticed(self.case, "validation-notice"))
 
-    def request(self, way: Way, purpose: str | None) -> ContactRequest:
+    def request(self, way: ContactMethod, purpose: str | None) -> ContactRequest:
         """What the packs are asked about."""
         case = self.case
         return ContactRequest(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 
 from doorstep.events.escalation.permits import Purpose
-from doorstep.events.values import ContactPoint, Verdict, Way
+from doorstep.events.values import ContactMethod, ContactPoint, Verdict
 from doorstep.messaging.channels import CHANNELS
 
 from escalation.domain.assessment.decision_context import DecisionContext
@@ -120,7 +120,7 @@ def _fresh(case: Case, context: DecisionContext, now: datetime) -> Verdict:
     )
 
 
-def _stopped(context: DecisionContext, way: Way) -> Verdict:
+def _stopped(context: DecisionContext, way: ContactMethod) -> Verdict:
     stopped = {way, EVERY_WAY} & set(context.controls.stopped)
     return _verdict(
         "kill-switch",

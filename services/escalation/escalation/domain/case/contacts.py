@@ -17,7 +17,7 @@ from doorstep.events.escalation.permits import (
     VisitDenied,
     VisitPermitted,
 )
-from doorstep.events.values import Way
+from doorstep.events.values import ContactMethod
 from doorstep.messaging.windows import next_quarter
 from msgspec.structs import replace
 
@@ -63,7 +63,7 @@ class LedgerEntry(msgspec.Struct, frozen=True):
     """What may have reached the borrower, as rules count it. `outcome` is the executor's last word, or `open` while it
     may still act. No `loans` means all. `answered_at` is when a conversation took place, where one did."""
 
-    way: Way
+    way: ContactMethod
     at: datetime
     outcome: str = "open"
     loans: tuple[str, ...] = ()
@@ -77,7 +77,7 @@ class Permit(msgspec.Struct, frozen=True, kw_only=True):
     answered, or the episode is over: then it no longer counts as unanswered."""
 
     permit_id: str
-    way: Way
+    way: ContactMethod
     purpose: Purpose | None = None
     at: datetime
     valid_until: datetime

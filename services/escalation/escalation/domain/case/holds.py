@@ -16,7 +16,7 @@ from doorstep.events.escalation.holds import (
 )
 from doorstep.events.escalation.permits import PermitCancelled
 from doorstep.events.kernel import SendingResumed, SendingSuspended
-from doorstep.events.values import Way
+from doorstep.events.values import ContactMethod
 from doorstep.kernel.decider import Refused
 from doorstep.messaging.windows import next_quarter
 from msgspec.structs import replace
@@ -41,7 +41,7 @@ class PlaceHold:
     starts: datetime | None = None
     until: datetime | None = None
     loans: tuple[str, ...] = ()
-    ways: tuple[Way, ...] = ()
+    ways: tuple[ContactMethod, ...] = ()
     reason: str | None = None
 
 
@@ -97,7 +97,7 @@ class HoldTerms:
     as `pack/rule`, and whether it can be renewed."""
 
     days: int | None
-    ways: tuple[Way, ...]
+    ways: tuple[ContactMethod, ...]
     rule: str
     renewable: bool
 
@@ -113,7 +113,7 @@ class Hold(msgspec.Struct, frozen=True):
     until: datetime | None
     starts: datetime | None = None
     loans: tuple[str, ...] = ()
-    ways: tuple[Way, ...] = ()
+    ways: tuple[ContactMethod, ...] = ()
 
     def begun(self, now: datetime) -> bool:
         """Whether it holds at `now`."""

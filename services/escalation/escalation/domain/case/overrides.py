@@ -9,7 +9,7 @@ import msgspec
 from doorstep.events.escalation.cases import CaseAssigned, CaseCured
 from doorstep.events.escalation.overrides import OverrideApproved, OverrideRejected, OverrideRequested
 from doorstep.events.escalation.permits import ContactPermitted, Purpose, VisitPermitted
-from doorstep.events.values import Override, Way
+from doorstep.events.values import ContactMethod, Override
 from doorstep.kernel.decider import Refused
 from doorstep.messaging.windows import next_quarter
 from msgspec.structs import replace
@@ -22,7 +22,7 @@ class RequestOverride:
     """A person wants another next step."""
 
     override_id: str
-    way: Way
+    way: ContactMethod
     reason: str
     by: str
     purpose: Purpose = "reminder"
@@ -59,7 +59,7 @@ Command = RequestOverride | ApproveOverride | RejectOverride | Assign
 class RequestedOverride(msgspec.Struct, frozen=True):
     """Another next step, as a person wants it; `approved_by` a second one, or not yet."""
 
-    way: Way
+    way: ContactMethod
     purpose: Purpose
     reason: str
     by: str

@@ -14,7 +14,7 @@ from doorstep.events.escalation.preferences import (
     ConsentRecorded,
     ConsentWithdrawn,
 )
-from doorstep.events.values import Way
+from doorstep.events.values import ContactMethod
 from doorstep.kernel.decider import Refused
 from doorstep.messaging.windows import next_quarter
 from msgspec.structs import replace
@@ -30,7 +30,7 @@ class RecordConsent:
 
     consent_id: str
     kind: ConsentKind
-    ways: tuple[Way, ...] = ()
+    ways: tuple[ContactMethod, ...] = ()
     until: datetime | None = None
 
 
@@ -46,7 +46,7 @@ class RecordBlock:
     """Hours, or ways, that the borrower called inconvenient."""
 
     block_id: str
-    ways: tuple[Way, ...] = ()
+    ways: tuple[ContactMethod, ...] = ()
     weekdays: tuple[int, ...] = ()
     opens: time | None = None
     closes: time | None = None
@@ -66,7 +66,7 @@ class Consent(msgspec.Struct, frozen=True):
     """The borrower agreed to other hours, or another place, on `ways` (empty: all)."""
 
     kind: ConsentKind
-    ways: tuple[Way, ...]
+    ways: tuple[ContactMethod, ...]
     until: datetime | None
 
 
@@ -74,7 +74,7 @@ class Block(msgspec.Struct, frozen=True):
     """Hours the borrower called inconvenient: on `weekdays` (1 is Monday; empty: every day) from `opens` to `closes` on
     the borrower's clock, past midnight where it closes first; on `ways` (empty: all). Without hours: all day."""
 
-    ways: tuple[Way, ...] = ()
+    ways: tuple[ContactMethod, ...] = ()
     weekdays: tuple[int, ...] = ()
     opens: time | None = None
     closes: time | None = None

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import get_args
 
 from doorstep.events.escalation.holds import HoldKind
-from doorstep.events.values import Way
+from doorstep.events.values import ContactMethod
 from doorstep.messaging.channels import CHANNELS
 
 from escalation.domain.rules import schema
@@ -31,19 +31,19 @@ MESSAGES = frozenset(CHANNELS) - CALLS
 
 
 @lru_cache(maxsize=1024)
-def evaluators_of(packs: tuple[Pack, ...], way: Way) -> tuple[Evaluator, ...]:
+def evaluators_of(packs: tuple[Pack, ...], way: ContactMethod) -> tuple[Evaluator, ...]:
     """The rules of all packs that speak about `way`, ready to be asked."""
     return tuple(evaluator for ways, evaluator in _evaluators(packs) if way in ways)
 
 
 @lru_cache(maxsize=1024)
-def refusing_of(packs: tuple[Pack, ...], way: Way) -> tuple[Evaluator, ...]:
+def refusing_of(packs: tuple[Pack, ...], way: ContactMethod) -> tuple[Evaluator, ...]:
     """Those of them whose no counts."""
     return tuple(evaluator for evaluator in evaluators_of(packs, way) if evaluator.refuses)
 
 
 @lru_cache(maxsize=256)
-def _evaluators(packs: tuple[Pack, ...]) -> tuple[tuple[tuple[Way, ...], Evaluator], ...]:
+def _evaluators(packs: tuple[Pack, ...]) -> tuple[tuple[tuple[ContactMethod, ...], Evaluator], ...]:
     known = tuple(dict.fromkeys(pack.holidays for pack in packs if pack.holidays)) or (None,)
     made = [
         (_ways(rule), evaluator)
@@ -55,7 +55,7 @@ def _evaluators(packs: tuple[Pack, ...]) -> tuple[tuple[tuple[Way, ...], Evaluat
     return tuple((ways, _leaving(evaluator, evaluators)) for ways, evaluator in made)
 
 
-def _ways(rule: schema.AnyRule) -> tuple[Way, ...]:
+def _ways(rule: schema.AnyRule) -> tuple[ContactMethod, ...]:
     match rule:
         case schema.VisitRule() | schema.CounterRule(unit="visit"):
             return ("visit",)
@@ -168,7 +168,7 @@ def _when(window: schema.CountingWindow) -> Detail:
     )
 
 
-def _stops(rule: schema.SuspensionRule) -> dict[HoldKind, frozenset[Way]]:
+def _stops(rule: schema.SuspensionRule) -> dict[HoldKind, frozenset[ContactMethod]]:
     return {kind: frozenset(stop.ways or schema.WAYS) for kind, stop in rule.holds.items()}
 
 

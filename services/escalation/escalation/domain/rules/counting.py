@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Literal
 
-from doorstep.events.values import Way
+from doorstep.events.values import ContactMethod
 
 from escalation.domain.case.contacts import LedgerEntry, about
 from escalation.domain.rules import schema
@@ -66,7 +66,7 @@ class CounterEvaluator(Evaluator):
     """At most `limit` in the window. The limit is reached until the last but `limit` drops out of it."""
 
     rule: schema.CounterRule
-    ways: frozenset[Way]
+    ways: frozenset[ContactMethod]
     window: Lookback
     template: Detail
 
@@ -102,7 +102,7 @@ class CooldownEvaluator(Evaluator):
     """Nothing for some local days after a conversation."""
 
     rule: schema.CooldownRule
-    ways: frozenset[Way]
+    ways: frozenset[ContactMethod]
     window: Lookback
 
     def free_from(self, request: ContactRequest, at: datetime) -> datetime | None:

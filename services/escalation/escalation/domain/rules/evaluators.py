@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from doorstep.events.escalation.holds import HoldKind
-from doorstep.events.values import Way
+from doorstep.events.values import ContactMethod
 
 from escalation.domain.case.contacts import about
 from escalation.domain.case.holds import Hold
@@ -111,7 +111,7 @@ class SuspensionEvaluator(Evaluator):
     """Not while a hold that the rule names is on. `elsewhere`: kinds left to these while they are in force."""
 
     rule: schema.SuspensionRule
-    stops: dict[HoldKind, frozenset[Way]]
+    stops: dict[HoldKind, frozenset[ContactMethod]]
     elsewhere: Mapping[HoldKind, Sequence[Evaluator]]
 
     def free_from(self, request: ContactRequest, at: datetime) -> datetime | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from doorstep.events.values import Way
+from doorstep.events.values import ContactMethod
 
 from escalation.domain.case.contacts import LedgerEntry
 from escalation.domain.case.holds import Hold
@@ -20,7 +20,7 @@ class ContactRequest:
     """May this go out at `now`? `zones` is where the borrower may be, `person` the ledger of the case, `number` and
     `address` those across cases, this one's lines included. Notices count from `episode_at` on."""
 
-    way: Way
+    way: ContactMethod
     purpose: str | None
     now: datetime
     zones: tuple[ZoneInfo, ...]

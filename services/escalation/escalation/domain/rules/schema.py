@@ -12,9 +12,9 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from doorstep.events.escalation.holds import HoldKind
 from doorstep.events.escalation.permits import Duty, Purpose
-from doorstep.events.values import Way
+from doorstep.events.values import ContactMethod
 
-WAYS: tuple[Way, ...] = get_args(Way)
+WAYS: tuple[ContactMethod, ...] = get_args(ContactMethod)
 DayClass = Literal["workday", "saturday", "sunday", "holiday"]
 Slug = Annotated[str, msgspec.Meta(pattern="^[a-z0-9]+(-[a-z0-9]+)*$")]
 Said = Annotated[str, msgspec.Meta(min_length=1)]
@@ -92,7 +92,7 @@ class HoursRule(Rule, frozen=True, kw_only=True, tag="hours"):
     """Contact only inside `windows`. `consent: hours`: the borrower's consent to other hours overrides it."""
 
     windows: HoursByDay
-    ways: tuple[Way, ...] = ()
+    ways: tuple[ContactMethod, ...] = ()
     consent: Literal["hours"] | None = None
     exempt: Exempt | None = None
 
@@ -121,7 +121,7 @@ class CounterRule(Rule, frozen=True, kw_only=True, tag="counter"):
     unit: Literal["attempt", "effective", "unanswered", "visit"]
     window: CountingWindow
     limit: Count
-    ways: tuple[Way, ...] = ()
+    ways: tuple[ContactMethod, ...] = ()
 
     def faults(self) -> Iterator[Fault]:
         yield from Rule.faults(self)
@@ -140,7 +140,7 @@ class CooldownRule(Rule, frozen=True, kw_only=True, tag="cooldown"):
     days: Count
     day_one: Literal["counts", "not"]
     scope: Literal["person", "debt", "number"]
-    ways: tuple[Way, ...] = ()
+    ways: tuple[ContactMethod, ...] = ()
 
 
 class VisitRule(Rule, frozen=True, kw_only=True, tag="visit"):
@@ -160,9 +160,9 @@ class PriorNoticeRule(Rule, frozen=True, kw_only=True, tag="prior-notice"):
     least `business_days` of the pack's calendar before."""
 
     purpose: Purpose
-    given_on: tuple[Way, ...]
+    given_on: tuple[ContactMethod, ...]
     business_days: Annotated[int, msgspec.Meta(ge=0)]
-    ways: tuple[Way, ...] = ()
+    ways: tuple[ContactMethod, ...] = ()
 
 
 class FollowUpNoticeRule(Rule, frozen=True, kw_only=True, tag="follow-up-notice"):
@@ -170,16 +170,16 @@ class FollowUpNoticeRule(Rule, frozen=True, kw_only=True, tag="follow-up-notice"
     else follows that contact."""
 
     purpose: Purpose
-    given_on: tuple[Way, ...]
+    given_on: tuple[ContactMethod, ...]
     within_days: Count
-    ways: tuple[Way, ...] = ()
+    ways: tuple[ContactMethod, ...] = ()
 
 
 class HoldEffect(SchemaPart, frozen=True, kw_only=True):
     """How long a hold lasts (`days`; none: until it is lifted), on which ways, and whether it can be renewed."""
 
     days: Count | None = None
-    ways: tuple[Way, ...] = ()
+    ways: tuple[ContactMethod, ...] = ()
     renewable: bool = False
 
 
@@ -194,7 +194,7 @@ class BlocksRule(Rule, frozen=True, kw_only=True, tag="blocks"):
     """The borrower may call hours and ways inconvenient; inside what is recorded, no contact. The law may oblige a
     lender to take up to `hours_a_week`."""
 
-    ways: tuple[Way, ...] = ()
+    ways: tuple[ContactMethod, ...] = ()
     hours_a_week: Count | None = None
 
 

@@ -17,7 +17,7 @@ from typing import Annotated, Final, Literal, Self, get_args
 
 import msgspec
 from doorstep.events.escalation.permits import Purpose
-from doorstep.events.values import Money, StrategyRef, Way
+from doorstep.events.values import ContactMethod, Money, StrategyRef
 from doorstep.kernel.artifacts import Publish
 from doorstep.messaging.channels import CHANNELS
 
@@ -70,7 +70,7 @@ class Step(msgspec.Struct, frozen=True):
     belongs to none, such as a notice. A visit has no purpose, a contact has one."""
 
     name: str
-    way: Way
+    way: ContactMethod
     purpose: Purpose | None
     every: timedelta
     stage: int
@@ -91,7 +91,7 @@ class InvalidStep(ValueError):
 
 
 class _Said(msgspec.Struct, frozen=True, kw_only=True):
-    way: Way | Literal["none"]
+    way: ContactMethod | Literal["none"]
     willingness: Annotated[int, msgspec.Meta(ge=0, le=100)]
     reasons: tuple[str, ...]
     step: Annotated[str, msgspec.Meta(min_length=1)]
@@ -130,7 +130,7 @@ DOMAIN: Final[Mapping[str, tuple[object, ...]]] = {
 }
 """The names a graph may use, with values it is tried on when it is loaded."""
 OFFERED: Final = frozenset({*DOMAIN, "bucket"})
-CHOICES: Final = {"way": frozenset({*get_args(Way), NO_STEP}), "purpose": frozenset(get_args(Purpose))}
+CHOICES: Final = {"way": frozenset({*get_args(ContactMethod), NO_STEP}), "purpose": frozenset(get_args(Purpose))}
 
 
 class Strategy:
