@@ -93,6 +93,13 @@ def private_key() -> str:
     return pem.decode()
 
 
+async def token_of(request: Request) -> tuple[str | None, bool]:
+    """The token that came with `request`, if any, and whether a browser brought it by itself, as a cookie."""
+    if header := await BEARER(request):
+        return header.credentials, False
+    return await PAGES(request), True
+
+
 def requires(*roles: Role) -> Callable[..., Principal]:
     """The dependency that lets `roles` (and admin) in. 401 without a valid token, 403 with another role."""
 
