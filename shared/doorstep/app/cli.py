@@ -14,7 +14,7 @@ import uvicorn
 
 from doorstep.app import event_docs, local, openapi
 from doorstep.app.embedded import Embedded, Secrets, installed, installed_as
-from doorstep.app.printing import progress, table
+from doorstep.app.printing import printable, progress, table
 from doorstep.app.terminal import demand_port, fault, link, loop
 from doorstep.app.terminal import serve as serve_pages
 from doorstep.events import bounds
@@ -186,7 +186,7 @@ def parked_list(service: ServiceName = "escalation", folder: Folder = local.FOLD
         async with running.engine.connect() as connection:
             waiting = await parking.listing(connection)
         rows = [
-            (str(one.id), f"{one.parked_at:%Y-%m-%d %H:%M %Z}", one.key, one.case_id or "?", one.reason)
+            (str(one.id), f"{one.parked_at:%Y-%m-%d %H:%M %Z}", *_shown(one.key, one.case_id or "?", one.reason))
             for one in waiting
         ]
         title = f"parked at {service}: {len(waiting)}"
@@ -205,18 +205,22 @@ def parked_show(parked_id: int, service: ServiceName = "escalation", folder: Fol
         if not found:
             raise fault(f"no message {parked_id} was ever parked at {service}")
         one = found[0]
-        typer.echo(f"{one.topic}/{one.partition} offset {one.offset}, key {one.key}, {one.status}: {one.reason}")
-        typer.echo((await parking.opened(running.vault, one)).decode(errors="backslashreplace"))
+        key, reason = _shown(one.key, one.reason)
+        typer.echo(f"{one.topic}/{one.partition} offset {one.offset}, key {key}, {one.status}: {reason}")
+        typer.echo(printable((await parking.opened(running.vault, one)).decode(errors="backslashreplace")))
 
     _with(service, folder, run)
 
 
 @parked.command("replay")
 def parked_replay(key: str, service: ServiceName = "escalation", folder: Folder = local.FOLDER) -> None:
-    """Handle what waits under KEY, in order, up to the first message that is still wrong."""
+    """Handle what waits under KEY, as `list` shows it, in order, up to the first message that is still wrong."""
 
     async def run(running: Running) -> None:
-        result = await http.replay_key(running, key, _whoever())
+        async with running.engine.connect() as connection:
+            waiting = await parking.listing(connection)
+        meant = next((one.key for one in waiting if key in (one.key, *_shown(one.key))), key)
+        result = await http.replay_key(running, meant, _whoever())
         typer.echo(json.dumps(result, indent=2, ensure_ascii=False))
         if "reason" in result:
             raise typer.Exit(1)
@@ -241,6 +245,11 @@ def parked_discard(
         typer.echo(f"message {parked_id} is discarded")
 
     _with(service, folder, run)
+
+
+def _shown(*texts: str) -> list[str]:
+    # In one line: a line break of theirs could pass for a row of ours.
+    return [printable(text).replace("\n", "\\n") for text in texts]
 
 
 def _whoever() -> str:

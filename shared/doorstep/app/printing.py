@@ -60,6 +60,12 @@ def table(
     return "\n".join(lines)
 
 
+def printable(text: str) -> str:
+    """What somebody else wrote, for a terminal: whatever would move, colour or hide there is spelled out, such as
+    `\\x1b`. Line breaks stay."""
+    return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text)
+
+
 @contextmanager
 def progress() -> Iterator[Progress]:
     """How far the work is, in a line of the terminal that is gone afterwards; nothing where no terminal is."""

@@ -17,6 +17,8 @@ from doorstep.kernel.store import Store, Work
 POSTPONED = timedelta(hours=1)
 """A stream that fails to wake rests this long, with an error in the log, and the others go on."""
 
+_Stream = Row[*tuple[object, ...]]
+
 
 class Timers:
     """Several processes may run it: a row is taken by one of them."""
@@ -47,33 +49,39 @@ class Timers:
     async def _wake(self, limit: int) -> int:
         now = self._clock.now()
         async with self._engine.begin() as connection:
-            rows = (await connection.execute(_DUE, {"now": now, "limit": limit})).all()
-            if not rows:
-                return 0
-            committed = await self._store.apply(connection, [_work(row) for row in rows], now)
-            moved = {one.envelope.stream for one in committed}
-            # An event must have moved it; otherwise it would come again at once, for ever.
-            await self._postpone(connection, [row for row in rows if row.stream not in moved], now)
+            rows = await self._found(connection, now, limit)
+            await self._apply(connection, rows, now)
             failpoints.hit("timers.before-commit")
         failpoints.hit("timers.after-commit")
         return len(rows)
 
     async def _one(self) -> int:
-        try:
-            return await self._wake(1)
-        except Exception as error:
-            if unreachable(error):
-                raise
-            async with self._engine.begin() as connection:
-                now = self._clock.now()
-                rows = (await connection.execute(_DUE, {"now": now, "limit": 1})).all()
+        now = self._clock.now()
+        async with self._engine.begin() as connection:
+            rows = await self._found(connection, now, 1)
+            try:
+                async with connection.begin_nested():
+                    await self._apply(connection, rows, now)
+            except Exception as error:
+                if unreachable(error):
+                    raise
+                # The row is held since it was found: what is put off is what failed, and nobody else has woken it.
                 await self._postpone(connection, rows, now, where(error))
-            return len(rows)
+        return len(rows)
+
+    async def _found(self, connection: AsyncConnection, now: datetime, limit: int) -> Sequence[_Stream]:
+        return (await connection.execute(_DUE, {"now": now, "limit": limit})).all()
+
+    async def _apply(self, connection: AsyncConnection, rows: Sequence[_Stream], now: datetime) -> None:
+        committed = await self._store.apply(connection, [_work(row) for row in rows], now)
+        moved = {one.envelope.stream for one in committed}
+        # An event must have moved it; otherwise it would come again at once, for ever.
+        await self._postpone(connection, [row for row in rows if row.stream not in moved], now)
 
     async def _postpone(
         self,
         connection: AsyncConnection,
-        rows: Sequence[Row[*tuple[object, ...]]],
+        rows: Sequence[_Stream],
         now: datetime,
         why: str = "no event",
     ) -> None:
@@ -84,7 +92,7 @@ class Timers:
             await connection.execute(_POSTPONE, {"stream": row.stream, "until": now + POSTPONED})
 
 
-def _work(row: Row[*tuple[object, ...]]) -> Work:
+def _work(row: _Stream) -> Work:
     stream = StreamId(row.category, row.id, row.key, row.tenant)
     return Work(Routed(stream, Wake(row.wake_at)), cause=None, waited=True)
 

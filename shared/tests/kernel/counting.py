@@ -78,7 +78,8 @@ class Counter(msgspec.Struct, frozen=True):
 
 
 def decide(state: Counter, command: Count | Tell | Wake, now: datetime) -> Sequence[Event]:
-    """13 is a bug, 666 is deadly, 14 is refused, multiples of 100 ask to be woken an hour later."""
+    """13 is a bug, 666 is deadly, 14 is refused, multiples of 100 ask to be woken an hour later.
+    On waking 200 decides nothing, and 300 is a bug."""
     match command:
         case Count(13):
             raise RuntimeError("张三 13800000000 must not be quoted")
@@ -90,6 +91,8 @@ def decide(state: Counter, command: Count | Tell | Wake, now: datetime) -> Seque
             return [] if number in state.numbers else [Counted(number=number)]
         case Tell(number):
             return [Announced(number=number)]
+        case Wake() if 300 in state.numbers:
+            raise RuntimeError("this stream cannot be woken")
         case Wake(due):
             return [] if 200 in state.numbers else [Woken(due=due)]
 

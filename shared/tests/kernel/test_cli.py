@@ -274,3 +274,16 @@ class TestEmbedded:
         assert result.exit_code == 2
         assert "give --confirm" in said(result)
         assert "1 cured" in said(run("import", path, "--confirm", "--folder", folder))
+
+    def test_what_is_parked_reaches_the_terminal_as_text(self, folder: Path) -> None:
+        key, hostile = "[/red]\x1b[2J\n1  forged", '{"note": "\x1b]0;owned\x07\u202egnol\r陈静怡"\n'
+        settle(folder, Outgoing(INTAKE, key, hostile.encode()))
+        shown = r"[/red]\x1b[2J\n1  forged"
+        listed = CliRunner().invoke(app, ["parked", "list", "--folder", str(folder)], color=True)
+        assert (listed.exit_code, listed.output.count(shown)) == (0, 1)
+        parked_id = next(line for line in listed.output.splitlines() if shown in line).split()[0]
+        opened = CliRunner().invoke(app, ["parked", "show", parked_id, "--folder", str(folder)], color=True)
+        assert f"key {shown}, waiting" in opened.output
+        assert opened.output.endswith('{"note": "\\x1b]0;owned\\x07\\u202egnol\\r陈静怡"\n\n')
+        assert "\x1b" not in opened.output + listed.output.replace("\x1b[1m", "").replace("\x1b[0m", "")
+        assert json.loads(run("parked", "replay", shown, "--folder", folder).output)["waiting"] == 1

@@ -1,9 +1,10 @@
 """What the handler promises, on real PostgreSQL."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from counting import DECIDER, HEARD, Asked, Count, Counted, World, asked, counter, told
@@ -13,7 +14,11 @@ from doorstep.events.values import ContactMethod
 from doorstep.infra import failpoints
 from doorstep.kernel import parking
 from doorstep.kernel.decider import Refused, Routed
-from doorstep.kernel.service import Runtime, Translated
+from doorstep.kernel.service import Committed, Runtime, Translated
+from doorstep.kernel.store import Store, Work
+from doorstep.kernel.timers import POSTPONED
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 # A crash leaves connections behind, as a dead process does; the pool's finalizers complain of it.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -86,8 +91,6 @@ async def test_a_state_is_the_fold_of_its_events(counting: World) -> None:
     await counting.settle()
     held = await counting.running.state(DECIDER, counter("a"))
     async with counting.running.engine.begin() as connection:
-        from sqlalchemy import text
-
         await connection.execute(text("update streams set fold = 'older code', state = '{}'"))
     assert await counting.running.state(DECIDER, counter("a")) == held
 
@@ -359,3 +362,35 @@ class TestTimers:
         later = await counting.running.next_due()
         assert later is not None
         assert later > counting.clock.now()
+
+    async def test_a_stream_that_fails_to_wake_is_put_off_and_no_other_one(self, counting: World) -> None:
+        await counting.ask(asked("a", 300), asked("b", 100))
+        await counting.settle()
+        due = await counting.running.next_due()
+        counting.clock.jump(due)
+        others: list[asyncio.Task[object]] = []
+
+        async def another_process_takes_it() -> None:
+            async with counting.running.engine.begin() as other:
+                await other.execute(text("select from streams where stream = 'counter/a' for update"))
+                await asyncio.sleep(1)
+
+        class Contended(Store):
+            """While a stream fails to wake alone, another process waits for it."""
+
+            async def apply(
+                self, connection: AsyncConnection, work: Sequence[Work], now: datetime
+            ) -> Sequence[Committed]:
+                if len(work) == 1 and str(work[0].routed.stream) == "counter/a":
+                    others.append(asyncio.create_task(another_process_takes_it()))
+                    await asyncio.sleep(0.2)
+                    # Whoever lets go of the row now finds it taken.
+                    event.listen(counting.running.engine.sync_engine, "begin", lambda _: time.sleep(0.3))
+                return await super().apply(connection, work, now)
+
+        counting.running.timers._store.__class__ = Contended
+        await counting.running.timers.turn()
+        assert len(others) == 1
+        await asyncio.gather(*others)
+        rows = await counting.rows("select stream, wake_at from streams where wake_at is not null order by stream")
+        assert [tuple(row) for row in rows] == [("counter/a", due + POSTPONED), ("counter/b", due)]
