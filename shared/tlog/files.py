@@ -1,7 +1,10 @@
 """Writing so that what was written outlives a crash."""
 
+import fcntl
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 Reached = Callable[[str], object]
@@ -19,3 +22,20 @@ def settle(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextmanager
+def locked(path: Path, patience: float) -> Iterator[None]:
+    """Alone with whatever the file `path` stands for, among all processes that ask so; their end ends it. Raises
+    TimeoutError after `patience` seconds: whoever has it may stand still, and shall not make others stand still."""
+    deadline = time.monotonic() + patience
+    with path.open("a") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"another process holds {path} and does not let go: is it stopped?") from None
+                time.sleep(0.01)
+        yield

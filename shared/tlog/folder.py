@@ -11,13 +11,17 @@ from functools import lru_cache
 from pathlib import Path
 
 from tlog.append import join_bundle
-from tlog.files import Reached, settle, unwatched
+from tlog.files import Reached, locked, settle, unwatched
 from tlog.merkle import WIDTH, tiles_over
 from tlog.paths import CHECKPOINT, KEY, is_part, tile_path
 from tlog.verifier import HASH_SIZE, Checkpoint, Note, Wrong, split_bundle
 from tlog.wrapper import blob_of, blob_path
 
 _CACHED_TILES = 4096
+_LOCK = ".lock"
+"""Held for the moment of publishing."""
+_PATIENCE = 10.0
+"""Seconds to wait for it."""
 
 
 class Broken(Exception):
@@ -68,8 +72,14 @@ class Folder:
         self.publish(checkpoint)
 
     def publish(self, checkpoint: str) -> None:
-        """Replace the published checkpoint: all that it covers has been written."""
-        self._replace(self.path / CHECKPOINT, checkpoint.encode())
+        """Replace the published checkpoint, all that `checkpoint` covers having been written. Never by one that says
+        less: whoever was stopped and wakes up late leaves what others have published since. Raises Broken for another
+        root at the size that is published; TimeoutError where another process stands still in the middle of this."""
+        path = self.path / CHECKPOINT
+        with self._drafted(path, checkpoint.encode()) as draft, locked(self.path / _LOCK, _PATIENCE):
+            if _says_more(checkpoint, self._published()):
+                self._reached("log.before-rename")
+                os.replace(draft, path)
         self._settle([self.path])
 
     def write(self, files: Iterable[tuple[str, bytes]]) -> None:
@@ -152,23 +162,51 @@ class Folder:
             folder = folder.parent
         return made
 
+    def _published(self) -> str | None:
+        try:
+            return self.checkpoint()
+        except FileNotFoundError:
+            return None
+
     def _replace(self, path: Path, content: bytes) -> None:
+        with self._drafted(path, content) as draft:
+            self._reached("log.before-rename")
+            os.replace(draft, path)
+
+    @contextlib.contextmanager
+    def _drafted(self, path: Path, content: bytes) -> Iterator[str]:
+        """`content` in a file beside `path`, to be renamed to it; where it is not, it is gone afterwards."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+        handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
                 file.flush()
                 if self._durable:
                     os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
-            self._reached("log.before-rename")
-            os.replace(temporary, path)
-        except BaseException:
+            os.chmod(draft, 0o644)
+            yield draft
+        finally:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-            raise
+                os.unlink(draft)
 
     def _settle(self, folders: Iterable[Path]) -> None:
         for folder in folders if self._durable else ():
             settle(folder)
+
+
+def _says_more(note: str, published: str | None) -> bool:
+    """Whether `note` is of a larger log than what is `published`, or of the same one with as many signatures. Raises
+    Broken."""
+    if published is None:
+        return True
+    try:
+        fresh, present = Note.parse(note), Note.parse(published)
+        ours, theirs = Checkpoint.parse(fresh.body), Checkpoint.parse(present.body)
+    except Wrong as error:
+        raise Broken(f"the published checkpoint: {error}; nothing is written over it") from None
+    if ours.size != theirs.size:
+        return ours.size > theirs.size
+    if ours != theirs:
+        raise Broken(f"two checkpoints of {ours.size} entries differ: another log was published here")
+    return len(fresh.signatures) >= len(present.signatures)

@@ -16,9 +16,10 @@ from doorstep.kernel.decider import Refused
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tlog.append import grow
+from tlog.files import locked
 from tlog.folder import Broken, Folder
 from tlog.paths import is_open, is_part, tile_path
-from tlog.verifier import Wrong
+from tlog.verifier import Checkpoint, Wrong
 from tlog.verify import verify
 from tlog.wrapper import LARGEST
 
@@ -159,6 +160,47 @@ class TestOneWriter:
                 await writer._sign(zombie.running, stale.signer, stale.head, growth.size, growth.root)
         assert audit.folder.checkpoint() == before
         audit.verified()
+
+    async def test_one_that_wakes_up_late_does_not_put_the_published_checkpoint_back(
+        self, audit: Audit, engines: Sequence[AsyncEngine], tmp_path: Path
+    ) -> None:
+        """It stood still between signing 300 entries and publishing them; another one went on to 600 meanwhile."""
+        await audit.hear(values(300))
+        late = await writer.open_(audit.running)
+        growth = grow(late.folder, 0, values(300))
+        late.folder.write(growth.files)
+        signed = await writer._sign(audit.running, late.signer, late.head, growth.size, growth.root)
+        async with started(engines, tmp_path / "log") as other:
+            await other.hear(values(300, 300), first=300)
+            await other.keep()
+            assert other.verified().size == 600
+        late.folder.publish(signed.checkpoint)
+        assert audit.verified().size == 600
+
+    async def test_cosignatures_that_are_published_are_not_lost_to_the_bare_checkpoint(self, audit: Audit) -> None:
+        await audit.hear(values(5))
+        await audit.keep()
+        bare = audit.folder.checkpoint()
+        cosigned = bare + bare.rpartition("\n\n")[2]
+        for note, published in ((cosigned, cosigned), (bare, cosigned)):
+            audit.folder.publish(note)
+            assert audit.folder.checkpoint() == published
+
+    async def test_another_root_at_the_published_size_is_never_published(self, audit: Audit) -> None:
+        await audit.hear(values(5))
+        await audit.keep()
+        key = writer.signer(audit.running.settings)
+        with pytest.raises(Broken, match="two checkpoints of 5 entries differ"):
+            audit.folder.publish(key.sign(Checkpoint(key.name, 5, b"r" * 32).body))
+
+    async def test_one_that_is_stopped_while_it_publishes_does_not_make_others_stand_still(
+        self, audit: Audit, tmp_path: Path
+    ) -> None:
+        lock = tmp_path / "log" / ".lock"
+        with locked(lock, 0), pytest.raises(TimeoutError, match="is it stopped"), locked(lock, 0.05):
+            pytest.fail("two processes publish at once")
+        with locked(lock, 0):
+            audit.folder.checkpoint()
 
 
 class TestItStopsAndRepairsNothing:
