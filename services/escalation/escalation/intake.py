@@ -86,7 +86,7 @@ def _translated(tokens: Tokens, one: _Known, personal: Sealed, original: Sealed)
     fact = one.fact
     command = RecordFact(_event(tokens, one, personal, original))
     return Translated(
-        message_id=f"{fact.source} {fact.id}",
+        message_id=f"{fact.tenant} {intake.fact_name(fact.source, fact.id)}",
         case_id=one.case_id,
         correlation_id=fact.id,
         routed=[Routed(case_stream(one.case_id, fact.tenant), command)],

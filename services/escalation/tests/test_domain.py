@@ -197,6 +197,13 @@ def test_a_repeated_payment_is_ignored_and_another_one_cancels_no_second_time() 
     case.when(RecordFact(paid(2, fact_id="another")), at(2, "11:01")).then_types(PaymentRecorded)
 
 
+def test_payments_of_two_sources_are_two_though_their_names_run_together() -> None:
+    case = opened()
+    for source, fact_id in [("/x", "a b"), ("/x a", "b")]:
+        case = case.when(RecordFact(msgspec.structs.replace(paid(2, fact_id=fact_id), source=source)), at(2, "11:00"))
+    assert len(case.state.loans.by_id["L1"].payments) == 2
+
+
 def test_a_payment_that_the_snapshot_has_taken_in_changes_nothing() -> None:
     case = opened().when(RecordFact(paid(1)), at(2, "11:00")).then_types(PaymentRecorded)
     assert not case.state.loans.payment_pending()

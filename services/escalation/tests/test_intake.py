@@ -9,6 +9,7 @@ from doorstep.bus.interface import Outgoing, Partition, Record
 from doorstep.events.envelope import decode
 from doorstep.events.escalation.loans import LoanCureRecorded, LoanOverdueRecorded, PaymentRecorded
 from doorstep.events.topics import INTAKE
+from doorstep.infra import database
 from doorstep.kernel.runtime import Running
 from doorstep.kernel.service import Translated, Unreadable
 from doorstep.messaging.channels import e164
@@ -124,7 +125,7 @@ async def test_a_batch_keeps_its_order_the_good_beside_the_bad(door: Door) -> No
     good, bad, cure = await door.take(*records)
     assert isinstance(bad, Unreadable)
     assert [type(one.routed[0].command.fact) for one in (good, cure)] == [LoanOverdueRecorded, LoanCureRecorded]
-    assert [one.message_id for one in (good, cure)] == ["/bank/acme f0", "/bank/acme f2"]
+    assert [one.message_id for one in (good, cure)] == ["acme /bank/acme f0", "acme /bank/acme f2"]
 
 
 @pytest.mark.parametrize(
@@ -207,6 +208,50 @@ async def test_a_refused_fact_is_parked_and_suspends_its_case(door: Door) -> Non
     assert "amount_overdue" in reason
     assert case_id == door.case_id()
     assert await door.rows('select case_id, "by", key from suspended') == [(case_id, "escalation", "acme:L1")]
+
+
+async def taken(door: Door, *records: Record) -> None:
+    """The bank publishes `records`, and escalation takes them."""
+    await door.running.bus.publish([Outgoing(INTAKE, record.key, record.value) for record in records])
+    while await door.running.turn():
+        pass
+
+
+PAYMENTS = "select stream from events where type = 'doorstep.loan.payment-recorded' order by stream"
+
+
+async def test_tenants_that_name_their_facts_alike_lose_none(door: Door) -> None:
+    payments = [
+        message("payment-received", key=f"{tenant}:L1", tenant=tenant, source="/core", id="p1")
+        for tenant in ("acme", "other")
+    ]
+    await taken(door, *payments, *payments)
+    paid = await door.rows(PAYMENTS)
+    assert [stream for (stream,) in paid] == sorted(f"case/{door.case_id(tenant=name)}" for name in ("acme", "other"))
+
+
+async def test_a_space_in_a_source_makes_no_two_facts_one(door: Door) -> None:
+    names = [("/x", "a b c"), ("/x a", "b c"), ("/x a b", "c"), (" /x", "a b c"), ("4", " /x a b c")]
+    await taken(door, *(message("payment-received", source=source, id=name) for source, name in names))
+    assert len(await door.rows(PAYMENTS)) == len(names)
+
+
+async def test_what_an_older_release_has_taken_is_known_by_its_new_name(door: Door) -> None:
+    facts = [message("payment-received", source=source, id="p 1") for source in ("/core", "/a core")]
+    await taken(door, *facts)
+    async with door.running.engine.begin() as connection:
+        await connection.execute(text("delete from inbox where consumer = 'escalation'"))
+        await connection.execute(
+            text("insert into inbox values ('escalation', '/core p 1'), ('escalation', '/a core p 1')")
+        )
+        await connection.execute(
+            text("update alembic_version set version_num = 'escalation_0002' where version_num = 'escalation_0003'")
+        )
+    await database.migrate(door.running.engine, database.KERNEL, door.running.service.migrations)
+    await taken(door, *facts)
+    assert door.running.telemetry.duplicates._value.get() == len(facts)
+    await taken(door, message("payment-received", key="other:L1", tenant="other", source="/core", id="p 1"))
+    assert len(await door.rows(PAYMENTS)) == len(facts) + 1
 
 
 async def test_no_plaintext_is_written_down(door: Door) -> None:

@@ -181,6 +181,12 @@ def loan_key(tenant: str, loan_id: str) -> str:
     return f"{tenant}:{loan_id}"
 
 
+def fact_name(source: str, fact_id: str) -> str:
+    """A fact's identity in its tenant: its id is unique in its source only. A source with a space in it tells its
+    length, so that no two facts share a name."""
+    return f" {len(source)} {source} {fact_id}" if " " in source else f"{source} {fact_id}"
+
+
 def money(amount: str, currency: str) -> Money:
     """An `amount` that has passed the schema, as Money."""
     return Money(Decimal(amount), currency)

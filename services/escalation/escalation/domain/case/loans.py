@@ -16,6 +16,7 @@ from doorstep.events.escalation.loans import (
     PaymentReversalRecorded,
 )
 from doorstep.events.escalation.permits import CancelReason, PermitCancelled
+from doorstep.events.intake import fact_name
 from doorstep.events.values import Money
 from doorstep.messaging.windows import next_quarter
 from msgspec.structs import replace
@@ -152,12 +153,11 @@ def evolve(loans: Loans, event: Fact | CaseCured) -> Loans:
 
 
 def _name(fact: Fact) -> str:
-    """The fact's identity: its id is unique in its source only."""
-    return f"{fact.source} {fact.fact_id}"
+    return fact_name(fact.source, fact.fact_id)
 
 
 def _payment_name(fact: PaymentReversalRecorded) -> str:
-    return f"{fact.source} {fact.payment_id}"
+    return fact_name(fact.source, fact.payment_id)
 
 
 def _loan(loans: Loans, fact: Fact) -> Loan:
