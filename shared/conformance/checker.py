@@ -44,13 +44,16 @@ class Checker:
 
     def expect(self, event: LogEntry) -> None:
         """A permit counts from its own instant, however the clocks of two services differ; so all are known first."""
-        if event.type in _PERMITS:
+        if event.type in _PERMITS and not event.fault:
             self._guarded(event, lambda: self._state.cases[event.case].permit(event))
 
     def hear(self, event: LogEntry) -> None:
         """Learn from an event, and judge it if something left the house with it."""
         self.report.events += 1
-        self._guarded(event, lambda: self._hear(event))
+        if event.fault:
+            self._unreadable(event, event.fault)
+        else:
+            self._guarded(event, lambda: self._hear(event))
 
     def _hear(self, event: LogEntry) -> None:
         self._state.learn(event)
@@ -61,8 +64,11 @@ class Checker:
         """What cannot be judged must not pass for right."""
         try:
             judge()
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            self._say(event, "unreadable", type(error).__name__, f"无法读取：{type(error).__name__}")
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            self._unreadable(event, type(error).__name__)
+
+    def _unreadable(self, event: LogEntry, why: str) -> None:
+        self._say(event, "unreadable", why, f"无法读取：{why}")
 
     def count_up(self) -> None:
         """Judge what only the whole tells."""

@@ -16,10 +16,11 @@ from conformance.rules import KNOWN_PACKS, Book, Rules, book_of
 Data = Mapping[str, Any]
 """What an event tells, as JSON; its fields are looked up by name, and a wrong one is a violation of its own."""
 EVER = datetime.max.replace(tzinfo=UTC)
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class LogEntry(NamedTuple):
-    """One entry of the log. `at` is when it was recorded."""
+    """One entry of the log. `at` is when it was recorded. `fault`: why nobody can read its data."""
 
     at: datetime
     id: str
@@ -27,11 +28,12 @@ class LogEntry(NamedTuple):
     case: str
     tenant: str
     data: Data
+    fault: str = ""
 
 
 def read(path: Path) -> list[LogEntry]:
     """Every event in `path`, one a line, in the order of recording; of one instant, in that of publication."""
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:
         return ordered(lines)
 
 
@@ -41,8 +43,16 @@ def ordered(values: Iterable[str | bytes]) -> list[LogEntry]:
 
 
 def event_of(value: str | bytes) -> LogEntry:
-    """An envelope, as it was published, as an event. Data of no shape that we know are left out."""
-    line = json.loads(value)
+    """An envelope, as it was published, as an event. Data of no shape that we know are left out, and so are those that
+    cannot be read, because they are no UTF-8 for example: then `fault` says so. Raises ValueError where not even the
+    names of the envelope can be read."""
+    try:
+        line = json.loads(value)
+    except ValueError as error:
+        text = value if isinstance(value, str) else value.decode(errors="replace")
+        line = json.loads(text, parse_int=str)
+        names = moment(line["recordedat"]), line["id"], line["type"].removeprefix("doorstep.")
+        return LogEntry(*names, line["subject"], line["tenant"], {}, type(error).__name__)
     kind, data = line["type"].removeprefix("doorstep."), line["data"] if isinstance(line["data"], dict) else {}
     return LogEntry(moment(line["recordedat"]), line["id"], kind, line["subject"], line["tenant"], _kept(kind, data))
 
@@ -65,8 +75,12 @@ _DROPPED = {"personal", "original", "decision", "terms", "text", "notes", "sourc
 
 
 def moment(text: str) -> datetime:
-    """An instant as it stands in an event."""
-    return datetime.fromisoformat(text).astimezone(UTC)
+    """An instant as it stands in an event; at the edge of the calendar, the last or the first there is."""
+    told = datetime.fromisoformat(text)
+    try:
+        return told.astimezone(UTC)
+    except OverflowError:
+        return EVER if told.year > 1 else _NEVER
 
 
 def optional(text: str | None) -> datetime:

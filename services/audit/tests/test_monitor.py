@@ -309,3 +309,30 @@ async def test_an_event_of_no_known_shape_stops_nothing(start: Start) -> None:
 
     assert sorted(await audit.rules()) == ["house hours", "unreadable", "unreadable"]
     assert audit.metric("unjudged") <= 3
+
+
+async def test_one_entry_that_is_no_text_is_said_to_be_unreadable_and_stops_nothing(start: Start) -> None:
+    audit = await start("2026-03-03 01:00")
+    started = Dump("uk", "odd").tell("2026-03-02 10:00", "contact.started", permit_id="p1", note="caf_").values()
+    number = Dump("uk", "large").tell("2026-03-02 10:00", "contact.started", permit_id="p2", note="caf_").values()
+    odd = [*(one.replace(b"caf_", b"caf\xe9") for one in started), *_with_a_number_of_digits(5000, number)]
+    await audit.hear([*odd, *night().values()])
+    await audit.settle()
+
+    assert sorted(await audit.rules()) == ["house hours", "unreadable", "unreadable"]
+    assert {one.why for one in await audit.found() if one.rule == "unreadable"} == {"UnicodeDecodeError", "ValueError"}
+    assert audit.metric("unjudged") <= 3
+
+
+def _with_a_number_of_digits(count: int, values: Sequence[bytes]) -> list[bytes]:
+    return [one.replace(b'"caf_"', b"9" * count) for one in values]
+
+
+async def test_a_hold_until_the_end_of_the_calendar_is_a_hold(start: Start) -> None:
+    audit = await start("2026-03-02 10:00")
+    held = Dump("uk").overdue()
+    held.tell("2026-03-01 10:00", "hold.placed", hold_id="h1", kind="hardship", until="9999-12-31T23:59:59-05:00")
+    await audit.hear(held.contact("2026-03-02 10:00").values())
+    await audit.settle()
+
+    assert await audit.rules() == ["hold"]

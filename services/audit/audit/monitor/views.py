@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from doorstep.events.audit import ViolationFound
 from sqlalchemy import text
@@ -73,24 +74,35 @@ async def unjudged(
 
 
 # What a tenant says is filed under `tenant-` and its name.
-_VALUES = text(
+_FILED = text(
     """
     with own as (
-        select position, tenant, value from entry where case_id = any(:cases) and type = any(:types))
-    select position, value from own
+        select position, event_id, case_id, tenant, type, recorded_at, value
+        from entry where case_id = any(:cases) and type = any(:types))
+    select * from own
     union
-    select position, value from entry
+    select position, event_id, case_id, tenant, type, recorded_at, value from entry
     where case_id in (select distinct 'tenant-' || tenant from own) and type = any(:types)
     """
 )
 
 
-async def values_of(
-    connection: AsyncConnection, cases: Iterable[str], types: Sequence[str]
-) -> Sequence[tuple[int, bytes]]:
-    """The entries of these types about these cases, and about their tenants, with their positions; in no order."""
-    rows = await connection.execute(_VALUES, {"cases": sorted(set(cases)), "types": list(types)})
-    return [(row.position, bytes(row.value)) for row in rows]
+class Filed(NamedTuple):
+    """An entry with what it is filed under."""
+
+    position: int
+    id: str
+    case_id: str
+    tenant: str
+    type: str
+    at: datetime
+    value: bytes
+
+
+async def filed(connection: AsyncConnection, cases: Iterable[str], types: Sequence[str]) -> Sequence[Filed]:
+    """The entries of these types about these cases, and about their tenants; in no order."""
+    rows = await connection.execute(_FILED, {"cases": sorted(set(cases)), "types": list(types)})
+    return [Filed(*row) for row in rows]
 
 
 _SHARE = text(

@@ -125,7 +125,7 @@ class Monitor(Worker):
 
     async def _read(self, cases: Iterable[str]) -> Entries:
         async with self._runtime.engine.connect() as connection:
-            return {position: event_of(value) for position, value in await views.values_of(connection, cases, RELEVANT)}
+            return {one.position: _event(one) for one in await views.filed(connection, cases, RELEVANT)}
 
     async def _peers(self, known: Entries, read: Collection[str]) -> Collection[str]:
         numbers, ramped = scope.numbers(known.values()), scope.ramped(known.values())
@@ -146,3 +146,12 @@ class Monitor(Worker):
         raised = sum([len(await self._runtime.execute(one)) for one in told])
         self._violations.inc(raised)
         return raised
+
+
+def _event(filed: views.Filed) -> LogEntry:
+    """Where even the names in it cannot be read any more, by what it is filed under."""
+    try:
+        return event_of(filed.value)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        kind = filed.type.removeprefix("doorstep.")
+        return LogEntry(filed.at, filed.id, kind, filed.case_id, filed.tenant, {}, type(error).__name__)
