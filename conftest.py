@@ -1,15 +1,26 @@
 """Fixtures for every test: a real PostgreSQL, one per worker, and fresh databases in it."""
 
+import logging
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from doorstep.infra import database, failpoints
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 NewDatabase = Callable[..., Awaitable[AsyncEngine]]
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """Whoever configures logging in a test writes to that test's standard error, which then is closed."""
+    root = list(logging.root.handlers)
+    yield
+    structlog.reset_defaults()
+    logging.root.handlers[:] = root
 
 
 @pytest.fixture(scope="session")

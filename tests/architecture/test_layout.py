@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import defaultdict
 from itertools import chain
 from pathlib import Path
 
@@ -23,6 +24,7 @@ SOURCES = sorted(
     path
     for top in (
         ROOT / "shared" / "doorstep",
+        ROOT / "shared" / "tlog",
         ROOT / "shared" / "conformance",
         ROOT / "demo" / "doorstep_demo",
         *PACKAGES.values(),
@@ -36,6 +38,7 @@ MAY_READ_THE_CLOCK = {
     "shared/doorstep/app/cli.py": "the life of a token is a matter of the wall clock",
     "shared/doorstep/app/embedded.py": "the life of a token is a matter of the wall clock",
 }
+PYTHON_FILE = re.compile(r"`([\w/-]+\.py)`")
 
 
 def tracked() -> list[Path]:
@@ -130,6 +133,25 @@ def test_a_package_declares_what_it_imports_and_nothing_else(folder: Path) -> No
 def test_a_service_says_in_its_readme_what_it_hears_decides_and_says(name: str) -> None:
     text = (SERVICES[name] / "README.md").read_text().lower()
     assert all(word in text for word in ("hears", "decides", "says", "```mermaid", "ten minutes"))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_readme_names_at_most_eight_files_for_a_first_understanding_and_no_file_that_is_not_there(name: str) -> None:
+    text = (SERVICES[name] / "README.md").read_text()
+    first = re.split(r"As you need|if you need|\n\| |\n## ", text.split("ten minutes\n")[1])[0]
+    assert 4 <= len(set(PYTHON_FILE.findall(first))) <= 8
+    there = [f"/{short(path)}" for top in (SERVICES[name], ROOT / "shared") for path in top.rglob("*.py")]
+    named = set(PYTHON_FILE.findall(text))
+    assert {one for one in named if not any(path.endswith(f"/{one}") for path in there)} == set()
+
+
+def test_no_two_classes_share_a_name() -> None:
+    places = defaultdict(list)
+    for path in SOURCES:
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(f"{short(path)}:{node.lineno}")
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGES.values()), ids=lambda path: path.name)

@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx
 import pytest
-from counting import DECIDER, HEARD, Count, World, asked, counter
 from doorstep.bus.interface import Outgoing
 from doorstep.bus.kafka import KafkaBus
 from doorstep.infra.access import Access, Issuer, Operator, Role
@@ -21,6 +20,8 @@ from doorstep.kernel.runtime import Running
 from doorstep.kernel.service import Runtime
 from fastapi import APIRouter, FastAPI
 from sqlalchemy import make_url
+
+from tests.support.counting import DECIDER, HEARD, Count, World, asked, counter
 
 ISSUER = Issuer.generate()
 ROLES: tuple[Role, ...] = ("viewer", "compliance", "operator", "agent", "provider")

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import cast
 
 import msgspec
-from counting import World
 from doorstep.events.envelope import decode
 from doorstep.events.kernel import ArtifactPublished
 from doorstep.events.registry import Event
@@ -16,6 +15,7 @@ from doorstep.kernel.publisher import Publisher
 from doorstep.kernel.service import Runtime
 from sqlalchemy import text
 
+from tests.support.counting import World
 from tests.support.given import given
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)

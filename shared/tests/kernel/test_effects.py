@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from counting import DECIDER, Announcer, Tell, World, asked, counter, told, world
 from doorstep.bus.interface import Outgoing
 from doorstep.events.kernel import SendingStopped
 from doorstep.kernel.leader import Leader
@@ -19,6 +18,8 @@ from doorstep.messaging.channels import Destination
 from doorstep.messaging.delivery import NotTaken, deliver
 from doorstep.messaging.gateways import Message, Receipt, Unreachable
 from sqlalchemy.exc import DBAPIError
+
+from tests.support.counting import DECIDER, Announcer, Tell, World, asked, counter, told, world
 
 
 @dataclass

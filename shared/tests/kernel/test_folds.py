@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from counting import Count, Counter, World, counter
 from doorstep.kernel.decider import Decider, Routed
 from doorstep.kernel.runtime import Running
 
+from tests.support.counting import Count, Counted, Counter, World, counter
+
 FOLD = """
 import msgspec
-from counting import evolve as plain, Counted
+from tests.support.counting import evolve as plain, Counted
 from weighing import scale
 
 def evolve(state, event):
@@ -48,8 +49,8 @@ def _decider() -> Decider[Counter]:
     return Decider("counter", Counter(), Counter, _counted, fold.evolve)
 
 
-def _counted(_: Counter, command: Count, __: object) -> list[object]:
-    return [sys.modules["counting"].Counted(number=command.number)]
+def _counted(_: Counter, command: Count, __: object) -> list[Counted]:
+    return [Counted(number=command.number)]
 
 
 async def _state(counting: World, decider: Decider[Counter], *numbers: int) -> tuple[int, ...]:

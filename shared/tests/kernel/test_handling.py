@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from counting import DECIDER, HEARD, Asked, Count, Counted, World, asked, counter, told
 from doorstep.bus.interface import Outgoing, Record
 from doorstep.events.kernel import SendingAllowed, SendingStopped
 from doorstep.events.values import ContactMethod
@@ -19,6 +18,8 @@ from doorstep.kernel.store import Store, Work
 from doorstep.kernel.timers import POSTPONED
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tests.support.counting import DECIDER, HEARD, Asked, Count, Counted, World, asked, counter, told
 
 # A crash leaves connections behind, as a dead process does; the pool's finalizers complain of it.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

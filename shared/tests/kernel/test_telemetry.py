@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from counting import Count, World, asked, counter
 from doorstep.bus.interface import Outgoing
 from doorstep.events.envelope import decode, encode
 from doorstep.infra import telemetry
@@ -17,6 +16,8 @@ from doorstep.infra.telemetry import Telemetry, about, configure_logging, log, t
 from doorstep.kernel.decider import Routed
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from tests.support.counting import Count, World, asked, counter
 
 ASKED_TRACE, ASKED_SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 TRACEPARENT = f"00-{ASKED_TRACE}-{ASKED_SPAN}-01"

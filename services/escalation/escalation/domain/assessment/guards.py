@@ -3,12 +3,13 @@
 None of these is law, so each is the tenant's `policy`; but no pack and no override sets them aside.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 
 from doorstep.events.escalation.permits import Purpose
-from doorstep.events.values import ContactMethod, ContactPoint, Verdict
+from doorstep.events.values import ContactMethod, Verdict
+from doorstep.locales.text import LOCALES
 from doorstep.messaging.channels import CHANNELS
 
 from escalation.domain.assessment.decision_context import DecisionContext
@@ -20,16 +21,6 @@ from escalation.domain.tenant import EVERY_WAY
 HOUSE = "Doorstep"
 OWED: tuple[Purpose, ...] = ("collection-notice", "validation-notice")
 """What a jurisdiction obliges the lender to tell, and by when; it asks for nothing."""
-WAYS_ZH = {
-    "sms": "短信", "voice": "电话", "email": "电子邮件", "push": "应用推送", "letter": "信函", "visit": "上门",
-}  # fmt: skip
-
-POINTS: Mapping[ContactPoint, tuple[str, str]] = {
-    "phone": ("no telephone number is known", "没有借款人的电话号码"),
-    "email": ("no e-mail address is known", "没有借款人的电子邮箱"),
-    "push_token": ("the borrower has no app to push to", "借款人没有可接收推送的应用"),
-    "address": ("no address is known", "没有借款人的通信地址"),
-}
 
 
 def verdicts(case: Case, context: DecisionContext, step: Step, now: datetime) -> Iterator[Verdict]:
@@ -63,7 +54,7 @@ def verdicts(case: Case, context: DecisionContext, step: Step, now: datetime) ->
     yield _stopped(context, step.way)
     channel = CHANNELS.get(step.way)
     if channel and channel.point not in case.borrower.contact_points:
-        yield _verdict("contact-point-known", False, POINTS[channel.point])
+        yield _verdict("contact-point-known", False, _said("no_contact_point", channel.point))
     if first_contact(case):
         yield _ramp(context, now)
     if context.controls.shadow:
@@ -121,14 +112,14 @@ def _fresh(case: Case, context: DecisionContext, now: datetime) -> Verdict:
 
 
 def _stopped(context: DecisionContext, way: ContactMethod) -> Verdict:
-    stopped = {way, EVERY_WAY} & set(context.controls.stopped)
+    stopped, way_zh = {way, EVERY_WAY} & set(context.controls.stopped), LOCALES["zh-CN"].word(way)
     return _verdict(
         "kill-switch",
         not stopped,
         (f"the tenant has stopped {'everything' if EVERY_WAY in stopped else way}",
-         f"该租户已停用{'全部渠道' if EVERY_WAY in stopped else WAYS_ZH[way]}")
+         f"该租户已停用{'全部渠道' if EVERY_WAY in stopped else way_zh}")
         if stopped
-        else (f"{way} is not stopped", f"{WAYS_ZH[way]}未被停用"),
+        else (f"{way} is not stopped", f"{way_zh}未被停用"),
     )  # fmt: skip
 
 
@@ -145,6 +136,10 @@ def _ramp(context: DecisionContext, now: datetime) -> Verdict:
         (f"{firsts} of {limit} first contacts today", f"当日首次联系 {firsts} 件，上限 {limit_zh}"),
         tomorrow,
     )
+
+
+def _said(group: str, name: str) -> tuple[str, str]:
+    return LOCALES["en"].text(group, name), LOCALES["zh-CN"].text(group, name)
 
 
 @lru_cache(maxsize=4096)
