@@ -38,6 +38,7 @@ MAY_READ_THE_CLOCK = {
     "shared/doorstep/app/cli.py": "the life of a token is a matter of the wall clock",
     "shared/doorstep/app/embedded.py": "the life of a token is a matter of the wall clock",
 }
+CLASS = re.compile(r"^ *class (\w+)[(:]", re.MULTILINE)
 PYTHON_FILE = re.compile(r"`([\w/-]+\.py)`")
 
 
@@ -148,9 +149,8 @@ def test_a_readme_names_at_most_eight_files_for_a_first_understanding_and_no_fil
 def test_no_two_classes_share_a_name() -> None:
     places = defaultdict(list)
     for path in SOURCES:
-        for node in ast.walk(parsed(path)):
-            if isinstance(node, ast.ClassDef):
-                places[node.name].append(f"{short(path)}:{node.lineno}")
+        for name in CLASS.findall(path.read_text()):
+            places[name].append(short(path))
     assert {name: where for name, where in places.items() if len(where) > 1} == {}
 
 
