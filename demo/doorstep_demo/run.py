@@ -143,7 +143,7 @@ async def staged(
     portfolio = Portfolio(seed=seed, borrowers=borrowers, days=days, start=START, country=country, eventful=eventful)
     opens = datetime.combine(START, FILE_ARRIVES, country.zone)
     clock = SimulatedClock(opens)
-    ears: Ears = gateway or ListeningGateway(folder / "gateway")
+    ears: Ears = gateway or ListeningGateway(folder / "gateway", durable=False)
     doorstep = Embedded(folder, Secrets.from_seed(seed).keep(folder), durable=False)
     policy = _policy(folder, portfolio.tenant, country)
     await doorstep.start(

@@ -9,6 +9,7 @@ import itertools
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
@@ -44,8 +45,8 @@ class Ears(Gateway, Protocol):
 class ListeningGateway(FileGateway):
     """The file gateway, with ears."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
+    def __init__(self, folder: Path, *, durable: bool = True) -> None:
+        super().__init__(folder, durable=durable)
         self.heard: list[Message] = []
 
     async def send(self, message: Message) -> Receipt:

@@ -1,7 +1,9 @@
 """Writing so that what was written outlives a crash."""
 
+import contextlib
 import fcntl
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +15,40 @@ Reached = Callable[[str], object]
 
 def unwatched(_: str) -> None:
     """Nobody tests crashes."""
+
+
+def write_whole(path: Path, content: bytes, *, mode: int = 0o600, durable: bool = True) -> None:
+    """All of it or nothing, in place of what was there. With `durable` it is on the disk when this returns. Raises
+    OSError."""
+    with drafted(path, content, mode=mode, durable=durable) as draft:
+        os.replace(draft, path)
+    if durable:
+        settle(path.parent)
+
+
+@contextmanager
+def drafted(path: Path, content: bytes, *, mode: int = 0o600, durable: bool = True) -> Iterator[str]:
+    """`content` in a file beside `path`, to be renamed to it; where it is not, it is gone afterwards. Raises
+    OSError."""
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    try:
+        _fill(handle, content, durable=durable)
+        os.chmod(draft, mode)
+        yield draft
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(draft)
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """A file that is not there yet, for its owner alone, on the disk when this returns. Raises FileExistsError."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        _fill(handle, content, durable=True)
+    except BaseException:
+        os.unlink(path)
+        raise
+    settle(path.parent)
 
 
 def settle(folder: Path) -> None:
@@ -39,3 +75,11 @@ def locked(path: Path, patience: float) -> Iterator[None]:
                     raise TimeoutError(f"another process holds {path} and does not let go: is it stopped?") from None
                 time.sleep(0.01)
         yield
+
+
+def _fill(handle: int, content: bytes, *, durable: bool) -> None:
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        if durable:
+            os.fsync(file.fileno())

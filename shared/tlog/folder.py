@@ -5,13 +5,13 @@ lies beyond the last published checkpoint is nobody's evidence yet, and the next
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from pathlib import Path
 
 from tlog.append import join_bundle
-from tlog.files import Reached, locked, settle, unwatched
+from tlog.files import Reached, drafted, locked, settle, unwatched
 from tlog.merkle import WIDTH, tiles_over
 from tlog.paths import CHECKPOINT, KEY, is_part, tile_path
 from tlog.verifier import HASH_SIZE, Checkpoint, Note, Wrong, split_bundle
@@ -173,22 +173,9 @@ class Folder:
             self._reached("log.before-rename")
             os.replace(draft, path)
 
-    @contextlib.contextmanager
-    def _drafted(self, path: Path, content: bytes) -> Iterator[str]:
-        """`content` in a file beside `path`, to be renamed to it; where it is not, it is gone afterwards."""
+    def _drafted(self, path: Path, content: bytes) -> AbstractContextManager[str]:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                if self._durable:
-                    os.fsync(file.fileno())
-            os.chmod(draft, 0o644)
-            yield draft
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(draft)
+        return drafted(path, content, mode=0o644, durable=self._durable)
 
     def _settle(self, folders: Iterable[Path]) -> None:
         for folder in folders if self._durable else ():

@@ -14,7 +14,7 @@ from typing import BinaryIO
 import msgspec
 
 from tlog.cosigning import LONGEST, Cosigner, fresh_key
-from tlog.files import Reached, settle, unwatched
+from tlog.files import Reached, settle, unwatched, write_whole
 from tlog.verifier import Checkpoint, Note, Wrong
 
 _KEY = "key.pem"
@@ -135,15 +135,3 @@ class WitnessFolder:
 def hashed(origin: str) -> str:
     """A log's origin as a name that any file system and any URL can bear (SHA-256, hex)."""
     return hashlib.sha256(origin.encode()).hexdigest()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """All of it or nothing, for its owner alone, and on the disk when this returns."""
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    settle(path.parent)

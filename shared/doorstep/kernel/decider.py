@@ -24,6 +24,8 @@ E = TypeVar("E", bound=Event, default=Any)
 NO_TENANT = "-"
 """In place of a tenant that nobody could tell yet."""
 SYSTEM = Actor(id="doorstep")
+SHORTEST_REASON = 4
+"""Characters: shorter ones say nothing to whoever reads them years later."""
 
 
 class Refused(Exception):
@@ -32,6 +34,14 @@ class Refused(Exception):
 
 class Unknown(Exception):
     """There is nothing of that name: a 404 with this message, which says where to look."""
+
+
+def reason_given(told: str) -> str:
+    """The reason a person gives for what they do, spaces tidied. Raises Refused for one too short to say anything."""
+    reason = " ".join(told.split())
+    if len(reason) < SHORTEST_REASON:
+        raise Refused(f"say why, in at least {SHORTEST_REASON} characters: it is kept for whoever asks later")
+    return reason
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,28 @@
 """A gateway that writes files: every provider on a developer's machine."""
 
 import asyncio
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 import msgspec
+from tlog.files import write_whole
 
 from doorstep.messaging.gateways import Message, Receipt, Unreachable
 from doorstep.messaging.settings import MessagingSettings
 
 
 class FileGateway:
-    """Writes each message to `folder`/<idempotency key>.json; the file's existence dedupes."""
+    """Writes each message to `folder`/<idempotency key>.json; the file's existence dedupes. Without `durable` a power
+    failure may lose what was accepted."""
 
     name = "file"
     dedupes = True
     can_find = True
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, durable: bool = True) -> None:
         self.folder = folder
+        self._durable = durable
         folder.mkdir(parents=True, exist_ok=True)
 
     @classmethod
@@ -42,10 +44,9 @@ class FileGateway:
         return [msgspec.json.decode(p.read_bytes(), type=Message) for p in sorted(self.folder.glob("*.json"))]
 
     def _write(self, message: Message) -> None:
-        fresh = self.folder / f".{message.idempotency_key}.{os.getpid()}"
+        path = self._path(message.idempotency_key)
         try:
-            fresh.write_bytes(msgspec.json.encode(message))
-            fresh.replace(self._path(message.idempotency_key))
+            write_whole(path, msgspec.json.encode(message), mode=0o644, durable=self._durable)
         except OSError as error:
             raise Unreachable(f"cannot write to {self.folder}: {error.strerror}") from error
 

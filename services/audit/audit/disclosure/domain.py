@@ -8,7 +8,7 @@ from typing import assert_never
 
 import msgspec
 from doorstep.events.audit import EvidenceExported, PersonalDataOpened
-from doorstep.kernel.decider import Decider, Refused
+from doorstep.kernel.decider import Decider, reason_given
 
 Recorded = PersonalDataOpened | EvidenceExported
 
@@ -46,10 +46,10 @@ def decide(_: Disclosures, command: Open | Export, _now: datetime) -> Sequence[R
     """Raises Refused without a reason that a person can read later."""
     match command:
         case Open():
-            reason = _reason("personal data are opened", command.reason)
+            reason = reason_given(command.reason)
             return [PersonalDataOpened(by=command.by, role=command.role, reason=reason)]
         case Export():
-            reason = _reason("evidence is exported", command.reason)
+            reason = reason_given(command.reason)
             return [
                 EvidenceExported(
                     by=command.by,
@@ -62,13 +62,6 @@ def decide(_: Disclosures, command: Open | Export, _now: datetime) -> Sequence[R
             ]
         case _:
             assert_never(command)
-
-
-def _reason(what: str, given: str) -> str:
-    reason = " ".join(given.split())
-    if len(reason) < 4:
-        raise Refused(f"{what} for a reason: give one of at least 4 characters")
-    return reason
 
 
 def evolve(state: Disclosures, event: Recorded) -> Disclosures:

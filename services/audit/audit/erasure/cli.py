@@ -1,7 +1,6 @@
 """`erase` and `legal-hold` in the terminal."""
 
 import asyncio
-import getpass
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +8,6 @@ from typing import Annotated
 import typer
 from doorstep.app import local
 from doorstep.infra import telemetry
-from doorstep.infra.access import Principal
 from doorstep.infra.settings import WrongSettings
 from doorstep.kernel.decider import Refused, Unknown
 from doorstep.kernel.runtime import Running
@@ -37,7 +35,7 @@ def erase(
     """Destroy the key of BORROWER: nobody will ever read their personal data again. The case and its proofs stay."""
 
     async def run(audit: Running[AuditSettings]) -> None:
-        case_id = await effects.erase(audit, tenant, borrower, _whoever(), reason, early=early)
+        case_id = await effects.erase(audit, tenant, borrower, local.whoever(), reason, early=early)
         await audit.effects.turn()
         state = await audit.state(erasure, effects.stream(case_id, tenant))
         typer.echo(f"case {case_id}: {_GONE if isinstance(state, KeyGone) else _ORDERED}")
@@ -50,7 +48,7 @@ def place(case: Case, reason: Reason, hold: Hold = "legal-hold", folder: Folder 
     """Nothing of CASE may be erased until the hold is lifted."""
 
     async def run(audit: Running[AuditSettings]) -> None:
-        await effects.place_hold(audit, case, hold, _whoever(), reason)
+        await effects.place_hold(audit, case, hold, local.whoever(), reason)
         typer.echo(f"legal hold {hold} stands on case {case}")
 
     _with_audit(folder, run)
@@ -61,14 +59,10 @@ def lift(case: Case, reason: Reason, hold: Hold = "legal-hold", folder: Folder =
     """CASE may be erased again, unless another hold stands."""
 
     async def run(audit: Running[AuditSettings]) -> None:
-        await effects.lift_hold(audit, case, hold, _whoever(), reason)
+        await effects.lift_hold(audit, case, hold, local.whoever(), reason)
         typer.echo(f"legal hold {hold} on case {case} is lifted")
 
     _with_audit(folder, run)
-
-
-def _whoever() -> Principal:
-    return Principal(id=f"{getpass.getuser()} (command line)", role="admin")
 
 
 def _with_audit(folder: Path, work: Callable[[Running[AuditSettings]], Awaitable[None]]) -> None:

@@ -10,14 +10,11 @@ from typing import Literal, assert_never
 
 import msgspec
 from doorstep.events.audit import ErasureCompleted, ErasureOrdered, LegalHoldLifted, LegalHoldPlaced
-from doorstep.kernel.decider import Decider, Refused
+from doorstep.kernel.decider import Decider, Refused, reason_given
 
 from audit.store.entry import Entry
 from audit.timeline.order import causal_order
 from audit.timeline.summary import facts
-
-SHORTEST_REASON = 4
-"""Characters: shorter ones say nothing to whoever reads them years later."""
 
 
 class ErasureFacts(msgspec.Struct, frozen=True):
@@ -139,7 +136,7 @@ def _place_hold(state: BorrowerKey, command: PlaceLegalHold) -> Sequence[Event]:
         )
     if command.hold_id in state.holds:
         return []
-    return [LegalHoldPlaced(hold_id=command.hold_id, by=command.by, reason=_reason(command.reason))]
+    return [LegalHoldPlaced(hold_id=command.hold_id, by=command.by, reason=reason_given(command.reason))]
 
 
 def _lift(state: BorrowerKey, command: LiftLegalHold) -> Sequence[Event]:
@@ -148,7 +145,7 @@ def _lift(state: BorrowerKey, command: LiftLegalHold) -> Sequence[Event]:
     if command.hold_id not in state.holds:
         standing = f"those that stand: {', '.join(state.holds)}" if state.holds else "none stands"
         raise Refused(f"there is no legal hold {command.hold_id} to lift; {standing}")
-    return [LegalHoldLifted(hold_id=command.hold_id, by=command.by, reason=_reason(command.reason))]
+    return [LegalHoldLifted(hold_id=command.hold_id, by=command.by, reason=reason_given(command.reason))]
 
 
 def _erase(state: BorrowerKey, command: Erase, now: datetime) -> Sequence[Event]:
@@ -160,7 +157,7 @@ def _erase(state: BorrowerKey, command: Erase, now: datetime) -> Sequence[Event]
         ErasureOrdered(
             erasure_id=command.erasure_id,
             by=command.by,
-            reason=_reason(command.reason),
+            reason=reason_given(command.reason),
             cause=command.cause,
             rule=command.rule,
             days=command.days,
@@ -191,13 +188,6 @@ def _objection(state: Kept, command: Erase, now: datetime) -> str | None:
 
 def _too_early(command: Erase, now: datetime) -> bool:
     return command.keep_until is not None and now < command.keep_until
-
-
-def _reason(told: str) -> str:
-    reason = " ".join(told.split())
-    if len(reason) < SHORTEST_REASON:
-        raise Refused(f"say why, in at least {SHORTEST_REASON} characters: it is kept for whoever asks later")
-    return reason
 
 
 def evolve(state: BorrowerKey, event: Event) -> BorrowerKey:

@@ -1,24 +1,21 @@
 """`evidence export` and `evidence verify` in the terminal."""
 
 import asyncio
-import getpass
-import os
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from doorstep.app import local
 from doorstep.infra import telemetry
-from doorstep.infra.access import Principal
 from doorstep.infra.settings import WrongSettings
 from doorstep.kernel.decider import Refused, Unknown
+from tlog.files import write_new
 from tlog.verifier import COSIGNATURE, ED25519, VerifierKey, Wrong, check, key_of, refusal, summary
 
+from audit.disclosure.arguments import AsOf, moment
 from audit.disclosure.evidence.export import Exported, Wanted, export
 from audit.store.settings import AuditSettings
 from audit.timeline.as_of import NotYet
-from audit.timeline.instants import NoInstant, instant
 
 commands = typer.Typer(no_args_is_help=True, help="The evidence of a case, as one file that anyone can check.")
 
@@ -28,9 +25,7 @@ def export_(
     case: Annotated[str, typer.Argument(help="case id")],
     out: Annotated[Path, typer.Option("--out", "-o", help="the ZIP to write; it must not be there yet")],
     reason: Annotated[str, typer.Option(help="why; it is kept")],
-    as_of: Annotated[
-        str | None, typer.Option(help="what was known by then: ISO 8601 with an offset, 2026-03-01T10:00+08:00")
-    ] = None,
+    as_of: AsOf = None,
     opened: Annotated[bool, typer.Option("--open", help="with the personal data in clear; recorded too")] = False,
     folder: Annotated[Path, typer.Option(help="folder of the embedded system")] = local.FOLDER,
 ) -> None:
@@ -38,14 +33,13 @@ def export_(
     telemetry.configure_logging("ERROR")
     if out.exists():
         raise typer.BadParameter(f"{out} is there already; evidence is never written over: name another file")
-    whoever = Principal(id=f"{getpass.getuser()} (command line)", role="admin")
+    wanted = Wanted(case, local.whoever(), reason, moment(as_of), opened)
     try:
-        wanted = Wanted(case, whoever, reason, _moment(as_of), opened)
         made = asyncio.run(_export(wanted, folder))
     except (local.NotHere, Refused, Unknown, WrongSettings, ConnectionError, NotYet) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
-    _write(out, made.data)
+    write_new(out, made.data)
     typer.echo(f"{out}: {made.entries} entries; the manifest's SHA-256 is {made.manifest}")
     if made.unsigned:
         typer.echo(
@@ -75,19 +69,6 @@ def verify(
 async def _export(wanted: Wanted, folder: Path) -> Exported:
     async with local.service("audit", AuditSettings, folder) as audit:
         return await export(audit, wanted)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Readable by its owner alone."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)
-
-
-def _moment(told: str | None) -> datetime | None:
-    try:
-        return instant(told)
-    except NoInstant as error:
-        raise typer.BadParameter(str(error)) from None
 
 
 def _key(text: str, algorithm: int) -> VerifierKey:
