@@ -141,10 +141,10 @@ class Cluster:
 
     async def metric(self, instance: str, name: str) -> float:
         """A counter of one process."""
-        service = instance.removesuffix(SECOND).replace("-", "_")
+        service = instance.removesuffix(SECOND)
         answer = await self._client.get(f"http://127.0.0.1:{self._ports[instance]}/metrics")
         lines = (line.split() for line in answer.text.splitlines())
-        return next(float(words[1]) for words in lines if words[0] == f"doorstep_{service}_{name}_total")
+        return next(float(words[1]) for words in lines if words[0] == f'doorstep_{name}_total{{service="{service}"}}')
 
     async def rewind(self, service: str) -> int:
         """Let the group of a service that does not run begin at the beginning; how many messages it will read."""

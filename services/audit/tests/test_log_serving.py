@@ -169,6 +169,6 @@ class TestScrubber:
 
 
 def gauge(audit: Audit, name: str) -> float:
-    value = audit.running.telemetry.registry.get_sample_value(f"doorstep_{name}")
+    value = audit.running.telemetry.registry.get_sample_value(f"doorstep_{name}", {"service": "audit"})
     assert value is not None
     return value

@@ -76,7 +76,7 @@ class Audit:
     def metric(self, name: str) -> float:
         """As /metrics shows it."""
         lines = generate_latest(self.running.telemetry.registry).decode().splitlines()
-        (line,) = [line for line in lines if line.startswith(f"doorstep_{name} ")]
+        (line,) = [line for line in lines if line.startswith(f"doorstep_{name}{{")]
         return float(line.split()[1])
 
 

@@ -12,11 +12,11 @@ from doorstep.events.values import ContactMethod, Language, Sealed
 from doorstep.infra.access import Compliance, Operator, Principal, Viewer
 from doorstep.infra.bodies import ClockTime, Count, Instant, Name
 from doorstep.infra.settings import Settings
-from doorstep.kernel.decider import Refused, Routed, Unknown
+from doorstep.kernel.decider import SHORTEST_REASON, Refused, Routed, Unknown, reason_given
 from doorstep.kernel.service import Runtime
 from doorstep.locales.languages import DEFAULT
 from fastapi import APIRouter, Header, HTTPException
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Base64Bytes, BaseModel, ConfigDict, Field, model_validator
 
 from escalation import views
 from escalation.domain import tenant
@@ -30,7 +30,7 @@ from escalation.react import case_stream
 
 Repeatable = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
 Tenant = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
-WhyText = Annotated[str, Field(min_length=3, max_length=500)]
+WhyText = Annotated[str, Field(min_length=SHORTEST_REASON, max_length=500), AfterValidator(reason_given)]
 SaidText = Annotated[str, Field(min_length=1, max_length=5000)]
 TRAVELS = 256 * 1024
 """Bytes of an attachment that go into its event at most."""

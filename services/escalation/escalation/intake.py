@@ -6,6 +6,7 @@ or the loan's earlier facts, still tell."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Protocol, get_args
 
 import msgspec
@@ -18,7 +19,7 @@ from doorstep.events.escalation.loans import (
     PaymentReversalRecorded,
 )
 from doorstep.events.values import ContactPoint, Sealed
-from doorstep.infra.vault import Erased, Tokens, Vault
+from doorstep.infra.vault import Tokens, Vault, unless_erased
 from doorstep.kernel.decider import Routed
 from doorstep.kernel.service import HasClock, HasDatabase, HasVault, Translated, Unreadable
 from doorstep.messaging.channels import e164
@@ -53,24 +54,11 @@ async def translate(runtime: Door, records: Sequence[Record]) -> Sequence[Transl
             known.append(_Known(record, fact, runtime.vault.tokens.case_id(fact.tenant, intake.borrower_id(fact))))
         except intake.Malformed as error:
             meanings[record] = Unreadable(str(error), await _case_of(runtime, record))
-    for one, sealed in zip(known, await _seal_each(runtime.vault, known), strict=True):
+    for one, sealed in zip(known, await unless_erased(partial(_seal, runtime.vault), known), strict=True):
         meanings[one.record] = (
             _translated(runtime.vault.tokens, one, *sealed) if sealed else Unreadable(ERASED, one.case_id)
         )
     return [meanings[record] for record in records]
-
-
-async def _seal_each(vault: Vault, known: Sequence[_Known]) -> Sequence[tuple[Sealed, Sealed] | None]:
-    """None for a borrower who was erased; the vault refuses a batch with one of them as a whole."""
-    if not known:
-        return []
-    try:
-        return await _seal(vault, known)
-    except Erased:
-        if len(known) == 1:
-            return [None]
-        half = len(known) // 2
-        return [*await _seal_each(vault, known[:half]), *await _seal_each(vault, known[half:])]
 
 
 async def _seal(vault: Vault, known: Sequence[_Known]) -> Sequence[tuple[Sealed, Sealed]]:

@@ -161,6 +161,14 @@ async def test_a_tenant_is_stopped_by_operators_and_started_again_by_compliance(
     assert shown["policy"]["terms"]["home"] == "CN"
 
 
+async def test_whoever_stops_a_tenant_says_why(clients: Clients) -> None:
+    short = await clients("operator").post("/tenants/acme/stop", json={"way": "sms", "reason": "bad"})
+    assert short.status_code == 422
+    blank = await clients("operator").post("/tenants/acme/stop", json={"way": "sms", "reason": "      "})
+    assert blank.status_code == 409
+    assert blank.json()["detail"].startswith("say why, in at least 4 characters")
+
+
 async def test_a_decision_explains_itself_in_both_languages(clients: Clients, running: Running) -> None:
     await assess(running)
     decision_id = (await running.state(DECIDER, case_stream("case-1", "acme"))).contacts.ledger[-1].decision_id

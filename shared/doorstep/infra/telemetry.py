@@ -5,23 +5,26 @@ a span of its own that links back; a case that lives for weeks is found by its i
 """
 
 import logging
-import os
+import secrets
 import sys
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, TextIO, cast
 
 import structlog
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
-from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, StatusCode, TraceFlags
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, StatusCode, format_trace_id
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
+_W3C = TraceContextTextMapPropagator()
 
 PERSONAL = frozenset(
     {
@@ -127,7 +130,9 @@ class Telemetry:
         self.failures = self._counter("failures", "batches, timers and effects that failed and are tried again")
         self.waiting = self.gauge("parked_waiting", "messages parked now; more than 0 is an alarm")
         self.lag = self.gauge("lag", "messages not read yet")
-        self.batch_seconds = Histogram("doorstep_batch_seconds", "time to handle one batch", registry=self.registry)
+        self.batch_seconds = Histogram(
+            "doorstep_batch_seconds", "time to handle one batch", ["service"], registry=self.registry
+        ).labels(service)
         exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces") if endpoint else None
         self._provider = _provider(service, exporter, ratio) if exporter else None
         self._tracer = self._provider.get_tracer("doorstep") if self._provider else None
@@ -173,17 +178,38 @@ class Telemetry:
             self._provider.shutdown()
 
     def gauge(self, name: str, about: str) -> Gauge:
-        """A gauge of the service's own; /metrics shows it as doorstep_<service>_<name>."""
-        return Gauge(f"doorstep_{name}", about, registry=self.registry)
+        """A gauge of the service's own; /metrics shows it as doorstep_<name>{service="<service>"}."""
+        return Gauge(f"doorstep_{name}", about, ["service"], registry=self.registry).labels(self.service)
 
     def _counter(self, name: str, about: str) -> Counter:
-        return Counter(f"doorstep_{name}", about, registry=self.registry)
+        return Counter(f"doorstep_{name}", about, ["service"], registry=self.registry).labels(self.service)
+
+
+def exposition(services: Iterable[Telemetry]) -> bytes:
+    """The metrics of all `services`, in Prometheus's text format."""
+    return generate_latest(_Together([one.registry for one in services]))
+
+
+class _Together(CollectorRegistry):
+    """Several registries as one: a metric that more than one has is told once, with the samples of all."""
+
+    def __init__(self, registries: Iterable[CollectorRegistry]) -> None:
+        super().__init__()
+        self._registries = tuple(registries)
+
+    def collect(self) -> Iterator[Metric]:
+        found: dict[str, Metric] = {}
+        for registry in self._registries:
+            for metric in registry.collect():
+                if (known := found.setdefault(metric.name, metric)) is not metric:
+                    known.samples.extend(metric.samples)
+        yield from found.values()
 
 
 def trace_id(traceparent: str | None) -> str | None:
-    """The trace id inside a W3C traceparent."""
-    parts = (traceparent or "").split("-")
-    return parts[1] if len(parts) == 4 else None
+    """The trace id inside a W3C traceparent; None for what is none."""
+    context = _context(traceparent)
+    return format_trace_id(context.trace_id) if context else None
 
 
 def _provider(service: str, exporter: SpanExporter, ratio: float) -> TracerProvider:
@@ -196,18 +222,17 @@ def _provider(service: str, exporter: SpanExporter, ratio: float) -> TracerProvi
 
 
 def _fresh_traceparent() -> str:
-    return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-00"
+    return _traceparent(SpanContext(secrets.randbits(128), secrets.randbits(64), is_remote=False))
 
 
 def _context(traceparent: str | None) -> SpanContext | None:
-    parts = (traceparent or "").split("-")
-    if len(parts) != 4:
+    if traceparent is None:
         return None
-    try:
-        return SpanContext(int(parts[1], 16), int(parts[2], 16), True, TraceFlags(int(parts[3], 16)))
-    except ValueError:
-        return None
+    found = trace.get_current_span(_W3C.extract({"traceparent": traceparent}, Context())).get_span_context()
+    return found if found.is_valid else None
 
 
 def _traceparent(context: SpanContext) -> str:
-    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
+    carrier: dict[str, str] = {}
+    _W3C.inject(carrier, trace.set_span_in_context(NonRecordingSpan(context)))
+    return carrier["traceparent"]

@@ -9,9 +9,9 @@ import base64
 import hashlib
 import hmac
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -22,6 +22,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from doorstep.events.values import Borrower, Sealed
 from doorstep.infra.clock import Clock
 
+T = TypeVar("T")
+R = TypeVar("R")
 CACHE_FOR = timedelta(seconds=60)
 """How long an opened key stays in memory: the longest an erasure takes to reach every process."""
 CACHE_SIZE = 20_000
@@ -36,6 +38,18 @@ class Erased(Exception):
 
 class Tampered(Exception):
     """The sealed bytes, or the key they name, are not those that were written."""
+
+
+async def unless_erased(
+    call: Callable[[Sequence[T]], Awaitable[Sequence[R]]], items: Sequence[T]
+) -> Sequence[R | None]:
+    """`call` for all `items`, None for those whose borrower was erased: the vault refuses a batch with one of them as
+    a whole, so a batch that is refused is halved until that one stands alone."""
+    try:
+        return await call(items)
+    except Erased:
+        half = len(items) // 2
+        return [*await unless_erased(call, items[:half]), *await unless_erased(call, items[half:])] if half else [None]
 
 
 class Tokens:
@@ -102,12 +116,8 @@ class Vault:
         return [opened.get(n) if n in boxes else value for n, value in enumerate(values)]
 
     async def open_each(self, sealed: Sequence[Sealed]) -> Sequence[bytes | None]:
-        """None for what was erased: a batch that is refused is halved until that stands alone. Raises Tampered."""
-        try:
-            return await self.open(sealed)
-        except Erased:
-            half = len(sealed) // 2
-            return [*await self.open_each(sealed[:half]), *await self.open_each(sealed[half:])] if half else [None]
+        """None for what was erased. Raises Tampered."""
+        return await unless_erased(self.open, sealed)
 
     async def borrowers(self, sealed: Sequence[Sealed]) -> Sequence[Borrower]:
         """The borrowers inside `personal` fields. Raises Erased, Tampered."""

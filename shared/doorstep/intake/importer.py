@@ -3,7 +3,7 @@
 The relay publishes the outbox; here it is only written, in the same transaction as the ledger.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ from doorstep.events.intake import (
 )
 from doorstep.events.values import Sealed
 from doorstep.infra.clock import Clock
-from doorstep.infra.vault import Erased, Vault
+from doorstep.infra.vault import Vault, unless_erased
 from doorstep.intake.csv_file import UnreadableFile, read
 from doorstep.intake.ledger import Ledger, Word
 from doorstep.intake.mapping import ColumnMapping
@@ -38,7 +38,6 @@ Progress = Callable[[Literal["read", "write"], int], None]
 """Called now and then with the stage and how many rows of it are done."""
 
 T = TypeVar("T")
-R = TypeVar("R")
 
 
 class FileRefused(Exception):
@@ -186,7 +185,7 @@ class _Writing:
     async def _publish(self, facts: Sequence[Fact]) -> None:
         tokens = self.vault.tokens
         items = [(tokens.case_id(fact.tenant, borrower_id(fact)), encode_fact(fact)) for fact in facts]
-        sealed = await _unless_erased(self.vault.seal, items)
+        sealed = await unless_erased(self.vault.seal, items)
         await self.ledger.publish([(fact, box) for fact, box in zip(facts, sealed, strict=True) if box])
 
     def _moved(self, loan: LoanOverdue, box: Sealed) -> bool:
@@ -197,7 +196,7 @@ class _Writing:
     async def _sealed(self, loans: Sequence[LoanOverdue]) -> Sequence[Sealed | None]:
         ids = [loan.borrower.borrower_id for loan in loans]
         items = [(self.vault.tokens.case_id(self.of.tenant, i), i.encode()) for i in ids]
-        return await _unless_erased(self.vault.seal, items)
+        return await unless_erased(self.vault.seal, items)
 
     async def _cures(self, loan_ids: Iterable[str]) -> Sequence[Fact]:
         """To the borrowers the ledger knows; none for a borrower who was erased."""
@@ -328,17 +327,3 @@ def _decoded(encoded: bytes) -> Sealed:
 
 def _batches(items: Sequence[T]) -> Iterable[Sequence[T]]:
     return (items[start : start + BATCH] for start in range(0, len(items), BATCH))
-
-
-async def _unless_erased(
-    call: Callable[[Sequence[T]], Awaitable[Sequence[R]]], items: Sequence[T]
-) -> Sequence[R | None]:
-    """`call` for all `items`, None for those whose borrower was erased. The vault refuses a batch as a
-    whole, so a batch that is refused is halved until the erased one stands alone."""
-    try:
-        return list(await call(items))
-    except Erased:
-        if len(items) == 1:
-            return [None]
-        half = len(items) // 2
-        return [*await _unless_erased(call, items[:half]), *await _unless_erased(call, items[half:])]

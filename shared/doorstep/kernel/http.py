@@ -10,15 +10,15 @@ import jwt
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy.exc import DBAPIError
 
 from doorstep.infra.access import COOKIE, Access, Operator, Viewer
 from doorstep.infra.database import unreachable
-from doorstep.infra.telemetry import log, where
+from doorstep.infra.telemetry import exposition, log, where
 from doorstep.infra.vault import Erased
 from doorstep.kernel import gate, parking
-from doorstep.kernel.decider import Refused, Unknown
+from doorstep.kernel.decider import Refused, Unknown, reason_given
 from doorstep.kernel.handle import StillUnreadable
 from doorstep.kernel.runtime import Running
 from doorstep.kernel.store import Conflict
@@ -83,19 +83,11 @@ def _add_probes(app: FastAPI, services: Sequence[Running]) -> None:
 
     @app.get("/metrics")
     async def metrics() -> Response:
-        return Response(b"".join(_metrics(one) for one in services), media_type=CONTENT_TYPE_LATEST)
+        return Response(exposition(one.telemetry for one in services), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/openapi.json")
     async def openapi(_: Viewer) -> JSONResponse:
         return JSONResponse(app.openapi())
-
-
-def _metrics(one: Running) -> bytes:
-    return generate_latest(one.telemetry.registry).replace(b"doorstep_", f"doorstep_{_snake(one)}_".encode())
-
-
-def _snake(one: Running) -> str:
-    return one.service.name.replace("-", "_")
 
 
 def _add_home(app: FastAPI, home: str, access: Access) -> None:
@@ -156,12 +148,13 @@ async def _waiting(running: Running, key: str) -> list[parking.Parked]:
 
 
 async def discard_one(running: Running, parked_id: int, by: str, reason: str) -> None:
-    """Raises Unknown when nothing of that id waits."""
+    """Raises Refused without a reason, Unknown when nothing of that id waits."""
+    why = reason_given(reason)
     async with running.engine.connect() as connection:
         found = await parking.listing(connection, parked_id=parked_id)
     if not found or found[0].status != "waiting":
         raise Unknown(f"nothing waits under id {parked_id}; `doorstep parked list` shows what does")
-    await running.handler.discard(found[0], by, reason)
+    await running.handler.discard(found[0], by, why)
 
 
 def _shown(one: parking.Parked) -> dict[str, object]:

@@ -14,6 +14,7 @@ from doorstep.bus.interface import Outgoing
 from doorstep.bus.kafka import KafkaBus
 from doorstep.infra.access import Access, Issuer, Operator, Role
 from doorstep.infra.clock import SystemClock
+from doorstep.infra.telemetry import Telemetry, exposition
 from doorstep.kernel import http, runtime
 from doorstep.kernel.decider import Routed, Unknown
 from doorstep.kernel.runtime import Running
@@ -87,9 +88,25 @@ class TestProbes:
         await counting.settle()
         answer = await counted.get("/metrics", headers={"authorization": ""})
         measured = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
-        assert float(measured["doorstep_counting_events_committed_total"]) >= 2
-        assert float(measured["doorstep_counting_messages_parked_total"]) == 1
-        assert "a" not in {label for name in measured for label in name.partition("{")[2].split('"')[1:2]}
+        assert float(measured['doorstep_events_committed_total{service="counting"}']) >= 2
+        assert float(measured['doorstep_messages_parked_total{service="counting"}']) == 1
+        labels = [label for name in measured for label in name.partition("{")[2].split('"')[1::2]]
+        assert "counting" in labels
+        assert "a" not in labels
+
+    def test_services_of_one_process_tell_each_metric_once_and_whose_it_is(self) -> None:
+        one, other = Telemetry("one"), Telemetry("other")
+        one.lag.set(1)
+        other.lag.set(2)
+        other.gauge("own", "which only one of them has").set(3)
+        told = exposition([one, other]).decode().splitlines()
+        assert [line for line in told if "doorstep_lag" in line] == [
+            "# HELP doorstep_lag messages not read yet",
+            "# TYPE doorstep_lag gauge",
+            'doorstep_lag{service="one"} 1.0',
+            'doorstep_lag{service="other"} 2.0',
+        ]
+        assert 'doorstep_own{service="other"} 3.0' in told
 
 
 class TestErrors:
@@ -189,6 +206,8 @@ class TestParked:
 
     async def test_discarding_wants_a_reason_and_something_to_discard(self, counted: httpx.AsyncClient) -> None:
         assert (await counted.post("/parked/1/discard")).status_code == 422
+        answer = await counted.post("/parked/1/discard", params={"reason": " -  - "})
+        assert (answer.status_code, answer.json()["detail"][:25]) == (409, "say why, in at least 4 ch")
         answer = await counted.post("/parked/404/discard", params={"reason": "typo"})
         assert answer.status_code == 404
         assert "doorstep parked list" in answer.json()["detail"]

@@ -213,7 +213,9 @@ class TestTraces:
         (said,) = await counting.said()
         assert len(trace_id(said.traceparent) or "") == 32
 
-    @pytest.mark.parametrize("nonsense", ["", "00-xyz", "00-zz-zz-zz", None, "a-b-c-d-e"])
+    @pytest.mark.parametrize(
+        "nonsense", ["", "00-xyz", "00-zz-zz-zz", None, "a-b-c-d-e", "00-1-2-01", f"00-{'0' * 32}-{ASKED_SPAN}-01"]
+    )
     def test_a_broken_traceparent_is_no_parent(self, nonsense: str | None) -> None:
         one, exporter = Telemetry("test"), InMemorySpanExporter()
         one.export_to(exporter)
@@ -221,6 +223,7 @@ class TestTraces:
             assert len(traceparent.split("-")) == 4
         one.shutdown()
         assert exporter.get_finished_spans()[0].parent is None
+        assert trace_id(nonsense) is None
 
 
 async def test_a_handled_batch_shows_in_the_metrics(counting: World) -> None:
