@@ -115,7 +115,13 @@ def cured(on: int, *, fact_id: str = "", loan: str = "L1", said_at: datetime | N
 
 
 def paid(
-    on: int, *, fact_id: str = "", loan: str = "L1", amount: str = "100", currency: str = "CNY"
+    on: int,
+    *,
+    fact_id: str = "",
+    loan: str = "L1",
+    amount: str = "100",
+    currency: str = "CNY",
+    said_at: datetime | None = None,
 ) -> PaymentRecorded:
     """Some money on day `on`."""
     return PaymentRecorded(
@@ -125,6 +131,7 @@ def paid(
         amount=Money(Decimal(amount), currency),
         paid_on=day(on),
         original=ORIGINAL,
+        said_at=said_at,
     )
 
 

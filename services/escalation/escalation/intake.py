@@ -122,6 +122,7 @@ def _event(tokens: Tokens, one: _Known, personal: Sealed, original: Sealed) -> F
                 amount=intake.money(data.amount, data.currency),
                 paid_on=data.paid_on,
                 original=original,
+                said_at=one.fact.time,
             )
         case intake.PaymentReversedFact(id=fact_id, source=source, data=data):
             return PaymentReversalRecorded(

@@ -1,7 +1,7 @@
 """What escalation hears, as commands to the case."""
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from doorstep.events import kernel, reminder, visits
@@ -72,7 +72,7 @@ def _commands(envelope: Envelope, event: Event) -> Iterable[Command]:  # noqa: P
             return [RecordVisitOutcome(visit_id, "started", at)]
         case visits.VisitCompleted():
             done = RecordVisitOutcome(event.visit_id, "completed", event.at, event.willingness)
-            return [done, *_promise(event.visit_id, event.promise_due, event.promise_amount)]
+            return [done, *_promise(event.visit_id, event.promise_due, event.promise_amount, event.at)]
         case visits.VisitFailed(visit_id=visit_id, at=at):
             return [RecordVisitOutcome(visit_id, "failed", at)]
         case visits.VisitCancelled(visit_id=visit_id):
@@ -85,7 +85,7 @@ def _reply(reply: reminder.ReplyReceived) -> Iterable[Command]:
     answered = RecordContactOutcome(reply.permit_id, "answered", reply.at)
     match reply.kind:
         case "promise":
-            return [answered, *_promise(reply.reply_id, reply.promise_due, reply.promise_amount)]
+            return [answered, *_promise(reply.reply_id, reply.promise_due, reply.promise_amount, reply.at)]
         case "dispute":
             return [answered, OpenDispute(reply.reply_id, "other", text=reply.text)]
         case "wrong-number":
@@ -97,5 +97,5 @@ def _reply(reply: reminder.ReplyReceived) -> Iterable[Command]:
             return [answered, PlaceHold(reply.reply_id, HOLDS[kind])]
 
 
-def _promise(promise_id: str, due: date | None, amount: Decimal | None) -> Iterable[Command]:
-    return [RecordPromise(promise_id, due, amount)] if due is not None else []
+def _promise(promise_id: str, due: date | None, amount: Decimal | None, at: datetime) -> Iterable[Command]:
+    return [RecordPromise(promise_id, due, amount, at)] if due is not None else []

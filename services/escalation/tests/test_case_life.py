@@ -11,10 +11,11 @@ from doorstep.events.escalation.loans import PaymentReversalRecorded
 from doorstep.events.escalation.overrides import OverrideApproved, OverrideRejected, OverrideRequested
 from doorstep.events.escalation.permits import ContactDenied, ContactPermitted, PermitCancelled, VisitPermitted
 from doorstep.events.escalation.preferences import BlockRecorded, BlockRemoved, ConsentRecorded, ConsentWithdrawn
-from doorstep.events.escalation.promises import PromiseBroken, PromiseKept, PromisePartlyKept
+from doorstep.events.escalation.promises import PromiseBroken, PromiseKept, PromisePartlyKept, Use
 from doorstep.events.values import ContactMethod, Money
 from doorstep.kernel.decider import Refused
 from doorstep.messaging.windows import is_open
+from escalation.domain.case import promises
 from escalation.domain.case.contacts import RecordContactOutcome
 from escalation.domain.case.holds import CloseReview, LiftHold, PlaceHold, RenewHold
 from escalation.domain.case.loans import RecordFact
@@ -285,7 +286,9 @@ def test_a_promise_of_a_part_is_kept_when_that_part_came_in() -> None:
 
 def test_less_than_promised_keeps_it_partly() -> None:
     partly = judged(promised("1000").when(RecordFact(paid(4, amount="400")), at(4)), "5600")
-    assert partly.events[0] == PromisePartlyKept(promise_id="p1", paid=Money(Decimal(400), "CNY"))
+    assert partly.events[0] == PromisePartlyKept(
+        promise_id="p1", paid=Money(Decimal(400), "CNY"), uses=(Use("/bank/acme L1 paid 4", Decimal(400)),)
+    )
     assert (partly.state.promises.partly_kept, partly.state.promises.broken) == (1, 0)
 
 
@@ -304,6 +307,72 @@ def test_a_payment_that_was_taken_back_keeps_no_promise() -> None:
     case = promised("1000").when(RecordFact(paid(4, fact_id="pay", amount="1000")), at(4))
     case = case.when(RecordFact(reversal(6, "pay")), at(6))
     assert isinstance(judged(case, "6000").events[0], PromiseBroken)
+
+
+def promised_twice() -> Given:
+    """By day 5 the borrower will pay 1,000, and by day 6 another 1,000."""
+    return promised("1000").when(RecordPromise("p2", day(6), Decimal(1000)), at(3))
+
+
+def both_judged(case: Given, left: str) -> list[Any]:
+    """What came of both, when after their grace the bank's books show `left`."""
+    case, said = case.when(RecordFact(overdue(7, amount=left)), at(8, "06:00")), []
+    while (due := wake_at(case.state)) is not None and due <= at(8, "08:00"):
+        case = woken(case)
+        said += [event for event in case.events if isinstance(event, promises.Judged)]
+    return said
+
+
+def test_one_payment_keeps_one_promise_the_one_that_is_due_first() -> None:
+    case = promised_twice().when(RecordFact(paid(4, fact_id="pay", amount="1000")), at(4))
+    use = Use("/bank/acme pay", Decimal(1000))
+    assert both_judged(case, "5000") == [PromiseKept(promise_id="p1", uses=(use,)), PromiseBroken(promise_id="p2")]
+
+
+def test_what_one_promise_leaves_of_a_payment_goes_to_the_next() -> None:
+    case = promised_twice().when(RecordFact(paid(4, amount="1500")), at(4))
+    kept, partly = both_judged(case, "4500")
+    assert (kept.promise_id, partly.promise_id, partly.paid) == ("p1", "p2", Money(Decimal(500), "CNY"))
+
+
+def test_a_promise_judged_later_finds_used_what_an_earlier_one_was_kept_by() -> None:
+    case = promised_twice().when(RecordFact(paid(4, amount="1000")), at(4))
+    first = judged(case, "5000")
+    assert isinstance(first.events[0], PromiseKept)
+    assert [event.promise_id for event in both_judged(first, "5000") if isinstance(event, PromiseBroken)] == ["p2"]
+
+
+def test_a_payment_taken_back_after_it_kept_a_promise_leaves_the_next_payment_to_the_next_promise() -> None:
+    first = judged(promised_twice().when(RecordFact(paid(4, fact_id="pay", amount="1000")), at(4)), "5000")
+    again = first.when(RecordFact(reversal(6, "pay")), at(7, "09:00"))
+    again = again.when(RecordFact(paid(7, fact_id="more", amount="1000")), at(7, "09:00"))
+    assert [type(event) for event in both_judged(again, "5000")] == [PromiseKept]
+
+
+def test_what_was_paid_before_a_promise_was_given_does_not_keep_it() -> None:
+    morning = paid(2, amount="1000", said_at=at(2, "11:00"))
+    case = (
+        opened()
+        .when(RecordFact(morning), at(2, "11:00"))
+        .when(RecordPromise("p1", day(5), Decimal(1000)), at(2, "12:00"))
+    )
+    assert isinstance(judged(case, "5000").events[0], PromiseBroken)
+
+
+def test_of_the_same_day_what_the_bank_told_of_later_counts_in_the_borrower_s_favour() -> None:
+    evening = paid(2, amount="1000", said_at=at(2, "23:00"))
+    assert isinstance(judged(promised("1000").when(RecordFact(evening), at(2, "23:00")), "5000").events[0], PromiseKept)
+
+
+def test_where_the_bank_tells_of_no_payments_what_its_books_fell_by_keeps_one_promise_too() -> None:
+    assert [type(event) for event in both_judged(promised_twice(), "5000")] == [PromiseKept, PromiseBroken]
+    assert [type(event) for event in both_judged(promised_twice(), "4000")] == [PromiseKept, PromiseKept]
+
+
+def test_what_the_books_fell_by_before_a_promise_was_given_is_left_to_the_earlier_one() -> None:
+    case = until(promised("1000").when(RecordFact(overdue(3, amount="5000")), at(4)), at(4, "11:00"))
+    case = case.when(RecordPromise("p2", day(6), Decimal(1000)), at(4, "12:00"))
+    assert [type(event) for event in both_judged(case, "4000")] == [PromiseKept, PromiseKept]
 
 
 # -- what the bank says late, or takes back

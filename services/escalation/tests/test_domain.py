@@ -402,6 +402,8 @@ def test_a_promise_is_recorded_with_the_end_of_its_grace_and_ignored_when_repeat
         given=day(2),
         owed=Money(Decimal(6000), "CNY"),
         judged_on=day(6),
+        given_at=at(2, "12:00"),
+        owed_on=day(1),
     )
     case.when(PROMISE, at(2, "12:01")).then_nothing()
 

@@ -75,7 +75,7 @@ def test_a_receipt_counts_from_when_the_provider_says_it_happened(status: Any) -
 
 def test_a_promise_is_an_answer_too() -> None:
     said = reply("promise", promise_due=date(2026, 3, 9), promise_amount=Decimal(5))
-    assert heard(said) == [ANSWERED, RecordPromise("r", date(2026, 3, 9), Decimal(5))]
+    assert heard(said) == [ANSWERED, RecordPromise("r", date(2026, 3, 9), Decimal(5), AT)]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_report_may_hold_a_promise() -> None:
     )
     assert heard(report) == [
         RecordVisitOutcome("v", "completed", AT, 70),
-        RecordPromise("v", date(2026, 3, 9), None),
+        RecordPromise("v", date(2026, 3, 9), None, AT),
     ]
 
 

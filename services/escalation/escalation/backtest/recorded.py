@@ -113,7 +113,7 @@ def command(event: Event, before: Event | None) -> Command | None:  # noqa: PLR0
         case VisitOutcomeRecorded():
             return contacts.RecordVisitOutcome(event.permit_id, event.outcome, event.at, event.willingness)
         case PromiseRecorded():
-            return promises.RecordPromise(event.promise_id, event.due, event.amount)
+            return promises.RecordPromise(event.promise_id, event.due, event.amount, event.given_at)
         case HoldPlaced() if isinstance(before, DisputeOpened) and before.dispute_id == event.hold_id:
             return None
         case HoldPlaced():

@@ -34,8 +34,8 @@ def decide(case: Case, informed: InContext, now: datetime) -> Sequence[Event]:  
         return contacts.decide(ledger, command, now)
     if isinstance(command, promises.RecordPromise):
         zone = rules.zones_of(case.borrower.time_zone, case.borrower.region, policy.terms.home)[0]
-        owed, grace = case.lifecycle.assessed, policy.terms.promise_grace_days
-        return promises.decide(case.promises, command, case.loans, owed, zone, grace, now)
+        books = promises.Books(case.lifecycle.assessed, case.lifecycle.assessed_on)
+        return promises.decide(case.promises, command, case.loans, books, zone, policy.terms.promise_grace_days, now)
     if isinstance(command, holds.Command):
         if isinstance(command, (holds.RenewHold, holds.LiftHold)):
             disputes.refuse_while_open(case.disputes, command.hold_id)

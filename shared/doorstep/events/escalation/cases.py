@@ -60,12 +60,14 @@ class CaseCured(Event, frozen=True):
 
 @event("doorstep.case.assessed", topic=ESCALATION)
 class CaseAssessed(Event, frozen=True):
-    """The case was looked at and nothing was to be done, or nothing other than was already said."""
+    """The case was looked at and nothing was to be done, or nothing other than was already said. `amount_overdue` is
+    that of the books of `business_date`."""
 
     dpd: int
     amount_overdue: Money | None
     reason: Literal["not-due", "same-denial", "nothing-owed", "closed", "no-step"]
     assess_at: Instant | None = None
+    business_date: date | None = None
 
 
 @event("doorstep.case.assigned", topic=ESCALATION)

@@ -53,7 +53,8 @@ class LoanCureRecorded(Event, frozen=True):
 
 @event("doorstep.loan.payment-recorded", topic=LOANS)
 class PaymentRecorded(Event, frozen=True):
-    """A payment. It suspends contact until the next snapshot; only snapshots cure."""
+    """A payment. It suspends contact until the next snapshot; only snapshots cure. It was made by `said_at`, when the
+    bank told of it."""
 
     fact_id: str
     source: str
@@ -63,6 +64,7 @@ class PaymentRecorded(Event, frozen=True):
     original: Sealed
     assess_at: Instant | None = None
     late: bool = False
+    said_at: Instant | None = None
 
 
 @event("doorstep.loan.payment-reversal-recorded", topic=LOANS)

@@ -126,7 +126,13 @@ class AssessmentContext(msgspec.Struct, frozen=True):
 
     def nothing(self, reason: Literal["no-step", "not-due", "same-denial"], at: datetime | None) -> CaseAssessed:
         """Nothing is to be done, until `at`."""
-        return CaseAssessed(dpd=self.situation.dpd, amount_overdue=self.amount, reason=reason, assess_at=at)
+        return CaseAssessed(
+            dpd=self.situation.dpd,
+            amount_overdue=self.amount,
+            reason=reason,
+            assess_at=at,
+            business_date=self.case.loans.business_date(),
+        )
 
 
 @dataclass(frozen=True, slots=True)

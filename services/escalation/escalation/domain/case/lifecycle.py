@@ -1,7 +1,7 @@
 """The course of a case: open or cured, in which episode; what was decided last, and when it is assessed next."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import assert_never
 
 import msgspec
@@ -26,14 +26,15 @@ class Denial(msgspec.Struct, frozen=True):
 
 class Lifecycle(msgspec.Struct, frozen=True, kw_only=True):
     """`episode` counts the openings; `episode_at` is the first decision of the present one. `assessed` is what was
-    overdue at the last assessment: unlike what is known now, it does not depend on what happened to come first since
-    then. `assess_at` is the next assessment that was planned."""
+    overdue at the last assessment, by the books of `assessed_on`: unlike what is known now, it does not depend on what
+    happened to come first since then. `assess_at` is the next assessment that was planned."""
 
     open: bool = False
     episode: int = 0
     episode_at: datetime | None = None
     decisions: int = 0
     assessed: Money | None = None
+    assessed_on: date | None = None
     denial: Denial | None = None
     assess_at: datetime | None = None
 
@@ -64,8 +65,8 @@ def planned(lifecycle: Lifecycle, at: datetime | None) -> Lifecycle:
 def evolve(lifecycle: Lifecycle, event: Event) -> Lifecycle:
     """The course of the case after `event`."""
     match event:
-        case CaseAssessed(assess_at=at, amount_overdue=amount):
-            return replace(lifecycle, assess_at=at, assessed=amount)
+        case CaseAssessed(assess_at=at, amount_overdue=amount, business_date=books):
+            return replace(lifecycle, assess_at=at, assessed=amount, assessed_on=books)
         case ContactPermitted() | VisitPermitted():
             return _decided(lifecycle, event, None)
         case ContactDenied() | VisitDenied():
@@ -83,6 +84,7 @@ def _decided(lifecycle: Lifecycle, event: Decided, denied: Denial | None) -> Lif
         lifecycle,
         decisions=lifecycle.decisions + 1,
         assessed=inputs.amount_overdue,
+        assessed_on=inputs.business_date,
         episode_at=lifecycle.episode_at or inputs.local_time.astimezone(UTC),
         denial=denied,
         assess_at=event.assess_at,

@@ -43,11 +43,13 @@ class RecordFact:
 
 
 class Payment(msgspec.Struct, frozen=True):
-    """A payment the bank told of. A reversal may come first: then `amount` is None until the payment comes."""
+    """A payment the bank told of, at `said_at`. A reversal may come first: then `amount` is None until the payment
+    comes."""
 
     paid_on: date
     amount: Money | None
     reversed: bool = False
+    said_at: datetime | None = None
 
 
 class Loan(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +78,15 @@ class Loans(msgspec.Struct, frozen=True, kw_only=True):
     def overdue(self) -> dict[str, Loan]:
         """The loans that are overdue by their latest facts."""
         return {loan_id: loan for loan_id, loan in self.by_id.items() if loan.overdue}
+
+    def payments(self, currency: str) -> Sequence[tuple[str, Payment, Decimal]]:
+        """Each payment in `currency` that stands, with its name and amount, the earliest first."""
+        told = [(name, paid) for loan in self.by_id.values() for name, paid in loan.payments.items()]
+        stand = [(name, paid, paid.amount.amount) for name, paid in told if paid.amount and not paid.reversed]
+        return sorted(
+            (one for one in stand if one[1].amount and one[1].amount.currency == currency),
+            key=lambda one: (one[1].paid_on, one[0]),
+        )
 
     def business_date(self) -> date:
         """The latest date the bank has told of."""
@@ -187,7 +198,8 @@ def _with(loans: Loans, fact: Fact, loan: Loan | None) -> Loans:
 def _paid(loan: Loan, fact: PaymentRecorded) -> Loan:
     name = _name(fact)
     taken_back = name in loan.payments and loan.payments[name].reversed
-    return _with_payment(loan, name, Payment(fact.paid_on, fact.amount, taken_back), fact.paid_on)
+    said_at = fact.said_at.astimezone(UTC) if fact.said_at else None
+    return _with_payment(loan, name, Payment(fact.paid_on, fact.amount, taken_back, said_at), fact.paid_on)
 
 
 def _taken_back(loan: Loan, fact: PaymentReversalRecorded) -> Loan:
