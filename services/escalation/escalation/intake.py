@@ -12,6 +12,7 @@ from typing import Protocol, get_args
 import msgspec
 from doorstep.bus.interface import Record
 from doorstep.events import intake
+from doorstep.events.envelope import UNREADABLE
 from doorstep.events.escalation.loans import (
     LoanCureRecorded,
     LoanOverdueRecorded,
@@ -21,6 +22,7 @@ from doorstep.events.escalation.loans import (
 from doorstep.events.values import ContactPoint, Sealed
 from doorstep.infra.vault import Tokens, Vault, unless_erased
 from doorstep.kernel.decider import Routed
+from doorstep.kernel.parking import storable
 from doorstep.kernel.service import HasClock, HasDatabase, HasVault, Translated, Unreadable
 from doorstep.messaging.channels import e164
 from sqlalchemy import text
@@ -36,6 +38,10 @@ class _Known:
     record: Record
     fact: intake.Fact
     case_id: str
+
+    @property
+    def key(self) -> str:
+        return intake.loan_key(self.fact.tenant, self.fact.data.loan_id)
 
 
 class Door(HasClock, HasDatabase, HasVault, Protocol):
@@ -53,10 +59,10 @@ async def translate(runtime: Door, records: Sequence[Record]) -> Sequence[Transl
             _check_date(fact, runtime.clock.now())
             known.append(_Known(record, fact, runtime.vault.tokens.case_id(fact.tenant, intake.borrower_id(fact))))
         except intake.Malformed as error:
-            meanings[record] = Unreadable(str(error), await _case_of(runtime, record))
+            meanings[record] = await _unreadable(runtime, record, str(error))
     for one, sealed in zip(known, await unless_erased(partial(_seal, runtime.vault), known), strict=True):
         meanings[one.record] = (
-            _translated(runtime.vault.tokens, one, *sealed) if sealed else Unreadable(ERASED, one.case_id)
+            _translated(runtime.vault.tokens, one, *sealed) if sealed else Unreadable(ERASED, one.case_id, one.key)
         )
     return [meanings[record] for record in records]
 
@@ -78,6 +84,7 @@ def _translated(tokens: Tokens, one: _Known, personal: Sealed, original: Sealed)
         case_id=one.case_id,
         correlation_id=fact.id,
         routed=[Routed(case_stream(one.case_id, fact.tenant), command)],
+        key=one.key,
     )
 
 
@@ -157,11 +164,12 @@ class _Glimpse(msgspec.Struct):
     """As little of a broken fact as tells whose it is."""
 
     class Data(msgspec.Struct):
-        class Reference(msgspec.Struct):
+        class Borrower(msgspec.Struct):
             borrower_id: str | None = None
 
+        loan_id: str | None = None
         borrower_id: str | None = None
-        borrower: Reference | None = None
+        borrower: Borrower | None = None
 
     tenant: str
     data: Data
@@ -170,23 +178,30 @@ class _Glimpse(msgspec.Struct):
 _glimpse = msgspec.json.Decoder(_Glimpse)
 
 
-async def _case_of(runtime: Door, record: Record) -> str | None:
+async def _unreadable(runtime: Door, record: Record, reason: str) -> Unreadable:
+    """With the case and the loan, as the bytes tell, or else the message's key. A key without a tenant counts only
+    where one tenant alone has a loan of that id: else the message holds up nobody's."""
+    tenant, _, loan_id = record.key.rpartition(":")
     try:
         glimpse = _glimpse.decode(record.value)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         glimpse = None
     if glimpse is not None:
+        tenant, loan_id = glimpse.tenant, glimpse.data.loan_id or loan_id
         borrower = glimpse.data.borrower.borrower_id if glimpse.data.borrower else glimpse.data.borrower_id
         if borrower:
-            return runtime.vault.tokens.case_id(glimpse.tenant, borrower)
-    tenant, _, loan_id = record.key.rpartition(":")
+            case_id = runtime.vault.tokens.case_id(tenant, borrower)
+            return Unreadable(reason, case_id, intake.loan_key(tenant, loan_id))
+    if not (storable(tenant) and storable(loan_id)):
+        return Unreadable(reason)
     async with runtime.engine.connect() as connection:
-        found = await connection.execute(_LOAN, {"tenant": tenant, "loan_id": loan_id})
-        case_id: str | None = found.scalar()
-    return case_id
+        found = (await connection.execute(_LOAN, {"tenant": tenant, "loan_id": loan_id})).one_or_none()
+    if found is not None:
+        return Unreadable(reason, found.case_id, intake.loan_key(found.tenant, loan_id))
+    return Unreadable(reason, key=intake.loan_key(tenant, loan_id) if tenant else None)
 
 
-# A key without a tenant names no loan where several tenants have one of that id.
 _LOAN = text(
-    "select min(case_id) from loan where loan_id = :loan_id and (tenant = :tenant or :tenant = '') having count(*) = 1"
+    "select min(case_id) as case_id, min(tenant) as tenant from loan"
+    " where loan_id = :loan_id and (tenant = :tenant or :tenant = '') having count(*) = 1"
 )

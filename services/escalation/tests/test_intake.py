@@ -254,6 +254,55 @@ async def test_what_an_older_release_has_taken_is_known_by_its_new_name(door: Do
     assert len(await door.rows(PAYMENTS)) == len(facts) + 1
 
 
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b'{"x":' + DEEP + b"}", b'{"type":"doorstep.fact.loan-cured","id":1,"x":' + DEEP + b"}"],
+    ids=["deep", "ill, and deep"],
+)
+async def test_a_fact_too_deep_to_read_is_refused(door: Door, value: bytes) -> None:
+    await taken(door, raw(value), message("payment-received", key="acme:L2", loan_id="L2"))
+    assert [row.key for row in await door.rows("select key from parked")] == ["acme:L1"]
+    assert len(await door.rows(PAYMENTS)) == 1
+
+
+async def test_a_broken_fact_holds_up_no_other_tenant_under_the_same_key(door: Door) -> None:
+    broken = message(key="L1", amount_overdue="-1")
+    payments = [message("payment-received", key="L1", tenant=tenant, id=f"p-{tenant}") for tenant in ("acme", "other")]
+    await taken(door, broken, *payments)
+    assert [row.stream for row in await door.rows(PAYMENTS)] == [f"case/{door.case_id(tenant='other')}"]
+    rows = await door.rows("select key, case_id, behind is null from parked order by id")
+    assert [tuple(row) for row in rows] == [("acme:L1", door.case_id(), True), ("acme:L1", door.case_id(), False)]
+
+
+async def test_bytes_of_nobody_hold_up_nobody_of_several_tenants(door: Door) -> None:
+    facts = [message(tenant=tenant, key="L1") for tenant in ("acme", "other")]
+    payments = [message("payment-received", key="L1", tenant=tenant, id=f"p-{tenant}") for tenant in ("acme", "other")]
+    await taken(door, *facts, raw(b"{", "L1"), *payments)
+    assert len(await door.rows(PAYMENTS)) == 2
+    assert [tuple(row) for row in await door.rows("select key, case_id from parked")] == [("L1", None)]
+
+
+async def test_bytes_of_a_loan_that_one_tenant_has_hold_up_that_tenant(door: Door) -> None:
+    await taken(door, message(key="L1"))
+    await taken(door, raw(b"{", "L1"), message("payment-received", key="L1", id="p"))
+    assert await door.rows(PAYMENTS) == []
+    assert {row.key for row in await door.rows("select key from parked")} == {"acme:L1"}
+
+
+async def test_what_an_older_release_parked_under_a_bare_key_is_waited_for(door: Door) -> None:
+    await taken(door, message(key="L1", amount_overdue="-1"))
+    async with door.running.engine.begin() as connection:
+        await connection.execute(text("update parked set key = 'L1'"))
+    payments = [message("payment-received", key="L1", tenant=tenant, id=f"p-{tenant}") for tenant in ("acme", "other")]
+    await taken(door, *payments)
+    assert [row.stream for row in await door.rows(PAYMENTS)] == [f"case/{door.case_id(tenant='other')}"]
+    rows = await door.rows("select key, behind from parked order by id")
+    assert [tuple(row) for row in rows] == [("L1", None), ("L1", 1)]
+
+
 async def test_no_plaintext_is_written_down(door: Door) -> None:
     await door.running.execute(*(await door.take(message()))[0].routed)
     for value, state in await door.rows("select value, state from events join streams using (stream)"):

@@ -51,6 +51,9 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     datacontenttype: Literal["application/json"] = "application/json"
 
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding the bytes of others may raise: a thousand brackets are no recursion of ours."""
+
 # CloudEvents requires these two in every event, so omit_defaults must not drop them.
 _REQUIRED = b'{"specversion":"1.0","datacontenttype":"application/json",'
 _encoder = msgspec.json.Encoder()
@@ -63,7 +66,7 @@ def encode(envelope: Envelope) -> bytes:
 
 
 def decode(value: bytes) -> Envelope:
-    """Raises msgspec.DecodeError (ValidationError among them) when `value` is no such envelope."""
+    """Raises one of UNREADABLE (ValidationError among them) when `value` is no such envelope."""
     return _decoder.decode(value)
 
 

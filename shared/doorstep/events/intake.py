@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import msgspec
 
 from doorstep.events import bounds
-from doorstep.events.envelope import Instant
+from doorstep.events.envelope import UNREADABLE, Instant
 from doorstep.events.money import Money, known_currencies
 from doorstep.events.values import EMAIL, Borrower, Language
 from doorstep.locales.languages import DEFAULT
@@ -278,7 +278,7 @@ _WANTED = {
 def _explain(value: bytes, error: msgspec.ValidationError) -> str:
     try:
         version = _version.decode(value).schemaversion
-    except msgspec.DecodeError:
+    except UNREADABLE:
         version = 1
     if version > 1:
         return f"schemaversion {version} is newer than 1, the newest this release reads: upgrade, then replay"

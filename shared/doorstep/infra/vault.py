@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from doorstep.events.envelope import UNREADABLE
 from doorstep.events.values import Borrower, Sealed
 from doorstep.infra.clock import Clock
 
@@ -208,7 +209,7 @@ class Vault:
 def _box(value: bytes) -> Sealed | None:
     try:
         return msgspec.json.decode(value, type=Sealed)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
 
 

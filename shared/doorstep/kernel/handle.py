@@ -7,7 +7,7 @@ tried a few times, counted durably before each try (a crash counts), then parked
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from doorstep.bus.interface import Partition, Record
-from doorstep.events.envelope import Envelope, decode
+from doorstep.events.envelope import UNREADABLE, Envelope, decode
 from doorstep.events.registry import Event, UnknownEvent, decode_event
 from doorstep.infra import failpoints
 from doorstep.infra.database import unreachable
@@ -26,6 +26,8 @@ from doorstep.kernel.parking import Parked
 from doorstep.kernel.service import Committed, Runtime, Service, Translated, Unreadable
 from doorstep.kernel.store import Conflict, Store, Work
 
+_NAMES = ("id", "subject", "tenant", "partitionkey")
+"""What of an envelope becomes a name in PostgreSQL."""
 CONFLICTS = 5
 """Lost races for a new stream before giving up; each loser then finds the winner's rows and locks them."""
 
@@ -40,6 +42,17 @@ class _Message(msgspec.Struct, frozen=True):
     record: Record
     meaning: Translated | Unreadable
     heard: tuple[Envelope, Event] | None = None
+
+    @property
+    def key(self) -> str:
+        """What it waits under if it must."""
+        return parking.name_of(self.record.key if self.meaning.key is None else self.meaning.key)
+
+    @property
+    def case_id(self) -> str | None:
+        """The case it belongs to, where that can be told and stored."""
+        case_id = self.meaning.case_id
+        return case_id if case_id is not None and parking.storable(case_id) else None
 
 
 class Handler:
@@ -151,8 +164,11 @@ class Handler:
         try:
             envelope = decode(record.value)
             event = decode_event(envelope)
-        except (msgspec.DecodeError, UnknownEvent, UnicodeDecodeError) as error:
+        except (*UNREADABLE, UnknownEvent) as error:
             return _Message(record, Unreadable(f"cannot read it: {error}", case_id=record.key or None))
+        if unfit := [name for name in _NAMES if not parking.storable(getattr(envelope, name))]:
+            why = f"its {', '.join(unfit)} cannot be stored: want at most {parking.LONGEST_NAME} bytes and no NUL"
+            return _Message(record, Unreadable(why, case_id=record.key or None))
         return _Message(record, self._translated(envelope, event), (envelope, event))
 
     def _translated(self, envelope: Envelope, event: Event) -> Translated:
@@ -165,16 +181,20 @@ class Handler:
         )
 
     async def _take_or_park(self, connection: AsyncConnection, messages: Sequence[_Message]) -> None:
-        blocked = await parking.waiting(connection, [message.record.key for message in messages])
+        keys = {key for message in messages for key in (message.key, parking.name_of(message.record.key))}
+        waiting = await parking.waiting(connection, sorted(keys))
         readable: list[_Message] = []
         for message in messages:
-            key = message.record.key
-            if key in blocked:
-                await self._park_in(connection, message, f"waits behind parked message {blocked[key]}", blocked[key])
+            key = message.key
+            if key not in waiting and _waits_under_its_old_key(message, waiting):
+                key = parking.name_of(message.record.key)
+            if key in waiting:
+                first = waiting[key].id
+                await self._park_in(connection, message, key, f"waits behind parked message {first}", first)
             elif isinstance(message.meaning, Unreadable):
-                parked = await self._park_in(connection, message, message.meaning.reason, None)
+                parked = await self._park_in(connection, message, key, message.meaning.reason, None)
                 if parked is not None:
-                    blocked[key] = parked
+                    waiting[key] = parking.First(parked, message.case_id)
             else:
                 readable.append(message)
         await self._take(connection, readable)
@@ -204,12 +224,12 @@ class Handler:
         return await self._store.apply(connection, work, self._runtime.clock.now())
 
     async def _park_in(
-        self, connection: AsyncConnection, message: _Message, reason: str, behind: int | None
+        self, connection: AsyncConnection, message: _Message, key: str, reason: str, behind: int | None
     ) -> int | None:
-        case_id = message.meaning.case_id
+        reason, case_id = parking.clean(reason, parking.LONGEST_REASON), message.case_id
         now = self._runtime.clock.now()
         vault = self._runtime.vault
-        parked_id = await parking.park(connection, vault, message.record, reason, case_id, now, behind)
+        parked_id = await parking.park(connection, vault, message.record, key, reason, case_id, now, behind)
         if parked_id is None:
             return None
         self._telemetry.parked.inc()
@@ -221,8 +241,8 @@ class Handler:
             case_id=case_id,
         )
         if behind is None:
-            command = parking.Park(parked_id, message.record, reason, case_id)
-            await self._tell(connection, parking.stream(message.record.key, case_id), command)
+            command = parking.Park(parked_id, key, message.record, reason, case_id)
+            await self._tell(connection, parking.stream(key, case_id), command)
         return parked_id
 
     async def _release(
@@ -235,8 +255,17 @@ class Handler:
     async def _tell(self, connection: AsyncConnection, stream: StreamId, command: parking.Command) -> None:
         # A service does not hear its own topic; what it parks itself it reacts to here.
         for one in await self._apply(connection, [Work(Routed(stream, command), cause=None)]):
-            reactions = self._service.react(one.envelope, one.event)
-            await self._apply(connection, [Work(r, one.envelope.id, one.envelope.correlationid) for r in reactions])
+            try:
+                async with connection.begin_nested():
+                    reactions = self._service.react(one.envelope, one.event)
+                    cause, correlation_id = one.envelope.id, one.envelope.correlationid
+                    await self._apply(connection, [Work(routed, cause, correlation_id) for routed in reactions])
+            except Exception as error:
+                if unreachable(error) or isinstance(error, Conflict):
+                    raise
+                # A case that fails on everything must not keep what fails from being parked. Here it rests all the
+                # same, by the parked message.
+                log.error("a case cannot be told of parking", case_id=stream.key, error=where(error))
 
     async def _count(self, record: Record) -> int:
         async with self._runtime.engine.begin() as connection:
@@ -251,7 +280,7 @@ class Handler:
     async def _park(self, record: Record, reason: str) -> None:
         (message,) = await self._read_or_raw(record)
         async with self._runtime.engine.begin() as connection:
-            await self._park_in(connection, message, reason, None)
+            await self._park_in(connection, message, message.key, reason, None)
             await self._forget(connection, record)
 
     async def _read_or_raw(self, record: Record) -> Sequence[_Message]:
@@ -272,9 +301,15 @@ def _work(routed: Routed, meaning: Translated) -> Work:
 def _whose(record: Record) -> dict[str, str | None]:
     try:
         envelope = decode(record.value)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return {}
     return {"case_id": envelope.subject, "trace_id": trace_id(envelope.traceparent)}
+
+
+def _waits_under_its_old_key(message: _Message, waiting: Mapping[str, parking.First]) -> bool:
+    # An older release parked what came under a key of several tenants under that key.
+    first = waiting.get(parking.name_of(message.record.key))
+    return first is not None and first.case_id is not None and first.case_id == message.case_id
 
 
 def _place(record: Record) -> dict[str, str | int]:

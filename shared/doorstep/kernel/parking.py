@@ -2,13 +2,16 @@
 
 What waits behind a broken message may be the payment, so its case is suspended until every message of the
 key was replayed or discarded. Nothing is dropped silently; both ends are events.
+
+Parking takes anything: the bytes go under seal, and what else PostgreSQL could not hold is put into words it can.
 """
 
+import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, assert_never
+from typing import Literal, NamedTuple, assert_never
 
 import msgspec
 from sqlalchemy import text
@@ -17,12 +20,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from doorstep.bus.interface import Partition, Record
 from doorstep.events.kernel import MessageDiscarded, MessageParked, MessageReleased
 from doorstep.events.values import Sealed
-from doorstep.infra.vault import Erased, Vault
+from doorstep.infra.vault import Erased, Tampered, Vault
 from doorstep.kernel.decider import NO_TENANT, Decider, StreamId
 
 CATEGORY = "parking"
 KEPT_FOR = timedelta(days=30)
 """How long a parked message that names no borrower can still be opened."""
+LONGEST_NAME = 1_000
+"""Bytes of the longest name that PostgreSQL can index, beside another one."""
+LONGEST_REASON = 2_000
 Fate = Literal["replayed", "discarded"]
 
 
@@ -31,6 +37,7 @@ class Park:
     """A message of this stream's key cannot be handled."""
 
     parked_id: int
+    key: str
     record: Record
     reason: str
     case_id: str | None
@@ -74,13 +81,13 @@ def decide(state: Parking, command: Command, now: datetime) -> Sequence[Event]:
             if parked_id in state.discarded:
                 return []
             return [MessageDiscarded(parked_id=parked_id, key=state.key, by=by, reason=reason, case_id=state.case_id)]
-        case Park(parked_id, record, reason, case_id):
+        case Park(parked_id, key, record, reason, case_id):
             if state.waiting:
                 return []
             return [
                 MessageParked(
                     parked_id=parked_id,
-                    key=record.key,
+                    key=key,
                     origin_topic=record.partition.topic,
                     origin_partition=record.partition.number,
                     origin_offset=record.offset,
@@ -110,6 +117,25 @@ def evolve(state: Parking, event: Event) -> Parking:
 DECIDER = Decider(CATEGORY, Parking(), Parking, decide, evolve)
 
 
+def storable(name: str) -> bool:
+    """Whether PostgreSQL can hold and index `name`."""
+    return "\0" not in name and _encoded(name) == name.encode(errors="replace") and len(_encoded(name)) <= LONGEST_NAME
+
+
+def name_of(key: str) -> str:
+    """What messages of `key` are parked under: the key, or where that is not storable its beginning and its SHA-256."""
+    return key if storable(key) else f"{clean(key, 100)} sha256:{hashlib.sha256(_encoded(key)).hexdigest()}"
+
+
+def clean(text: str, length: int) -> str:
+    """The first `length` characters of `text`, with a ? for what PostgreSQL cannot hold."""
+    return text[:length].replace("\0", "?").encode(errors="replace").decode()
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")
+
+
 def stream(key: str, case_id: str | None) -> StreamId:
     """The stream in which the fate of `key` is told; it travels with its case, where that is known."""
     return StreamId(CATEGORY, key, case_id or key, tenant=key.partition(":")[0] if ":" in key else NO_TENANT)
@@ -137,23 +163,32 @@ class Parked:
         return Record(Partition(self.topic, self.partition), self.offset, self.key, b"")
 
 
-async def waiting(connection: AsyncConnection, keys: Sequence[str]) -> dict[str, int]:
-    """Which of `keys` something waits for: the id of the first parked message of each. They stay locked until
-    commit, so that nobody parks behind a message that somebody else is just releasing."""
+class First(NamedTuple):
+    """The first message that waits under a key."""
+
+    id: int
+    case_id: str | None
+
+
+async def waiting(connection: AsyncConnection, keys: Sequence[str]) -> dict[str, First]:
+    """Which of `keys` something waits for: the first parked message of each. They stay locked until commit, so that
+    nobody parks behind a message that somebody else is just releasing."""
     rows = (await connection.execute(_WAITING, {"keys": list(set(keys))})).all()
-    return {row.key: row.id for row in reversed(rows)}
+    return {row.key: First(row.id, row.case_id) for row in reversed(rows)}
 
 
 async def park(
     connection: AsyncConnection,
     vault: Vault,
     record: Record,
+    key: str,
     reason: str,
     case_id: str | None,
     now: datetime,
     behind: int | None = None,
 ) -> int | None:
-    """Keep `record` for a person; its id, or None when it is kept already."""
+    """Keep `record` for a person under `key`, which is storable as `case_id` is; its id, or None when it is kept
+    already."""
     sealed = await _seal(vault, record.value, case_id)
     found = await connection.execute(
         _PARK,
@@ -161,7 +196,7 @@ async def park(
             "topic": record.partition.topic,
             "partition": record.partition.number,
             "offset": record.offset,
-            "key": record.key,
+            "key": key,
             "case_id": case_id,
             "sealed": msgspec.json.encode(sealed),
             "reason": reason,
@@ -192,15 +227,16 @@ async def opened(vault: Vault, parked: Parked) -> bytes:
 
 
 async def _seal(vault: Vault, value: bytes, case_id: str | None) -> Sealed:
-    # Bytes that name no borrower, or an erased one, go under a key that is destroyed after KEPT_FOR.
+    # Bytes that name no borrower, or one whose key is gone or not to be opened, go under one destroyed after KEPT_FOR.
     if case_id is not None:
-        with suppress(Erased):
+        with suppress(Erased, Tampered):
             return (await vault.seal([(case_id, value)]))[0]
     return (await vault.seal_of_the_day("intake", [value]))[0]
 
 
 _WAITING = text(
-    "select key, id from parked where status = 'waiting' and key = any(cast(:keys as text[])) order by id for update"
+    "select key, id, case_id from parked where status = 'waiting' and key = any(cast(:keys as text[]))"
+    " order by id for update"
 )
 _PARK = text(
     'insert into parked (topic, partition, "offset", key, case_id, sealed, reason, behind, parked_at)'

@@ -223,20 +223,24 @@ class ContextSource(Protocol[S_contra, C_contra, N]):
 
 
 class Translated(msgspec.Struct, frozen=True):
-    """A foreign message in our terms: its identity, the case it belongs to, the commands it asks for."""
+    """A foreign message in our terms: its identity, the case it belongs to, the commands it asks for. `key` is what it
+    waits under if it must; None: the key it came with, which where tenants share a topic may be another's too."""
 
     message_id: str
     case_id: str
     correlation_id: str
     routed: Sequence[Routed]
     traceparent: str | None = None
+    key: str | None = None
 
 
 class Unreadable(msgspec.Struct, frozen=True):
-    """A message nobody can handle as it is: parked with `reason`. `case_id` where it could be told."""
+    """A message nobody can handle as it is: parked with `reason`. `case_id` where it could be told, `key` as in
+    Translated."""
 
     reason: str
     case_id: str | None = None
+    key: str | None = None
 
 
 Translator = Callable[[Runtime[T, R], "Sequence[Record]"], Awaitable[Sequence[Translated | Unreadable]]]

@@ -1,14 +1,17 @@
 """What the handler promises, on real PostgreSQL."""
 
 import asyncio
+import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from doorstep.bus.interface import Outgoing, Record
-from doorstep.events.kernel import SendingAllowed, SendingStopped
+from doorstep.bus.interface import Outgoing, Partition, Record
+from doorstep.events.envelope import Envelope
+from doorstep.events.kernel import MessageParked, SendingAllowed, SendingStopped
+from doorstep.events.registry import Event
 from doorstep.events.values import ContactMethod
 from doorstep.infra import failpoints
 from doorstep.kernel import parking
@@ -37,6 +40,27 @@ STEPS = (
     "relay.before-delete",
     "relay.after-delete",
 )
+
+
+RANDOM = random.Random(1).randbytes(4_500).hex()
+"""9,000 characters that nothing compresses."""
+DEEP = b"[" * 100_000 + b"]" * 100_000
+B_ASKS = asked("b", 1)
+HOSTILE = {
+    "deep JSON": b'{"x":' + DEEP + b"}",
+    "deep data": B_ASKS.value.replace(b'"number":1', b'"number":1,"x":' + DEEP),
+    "subject with NUL": asked("a\0b", 1).value,
+    "subject no index holds": asked(RANDOM, 1).value,
+    "id no index holds": told("a", Asked(number=1), RANDOM).value,
+    "tenant with NUL": told("a", Asked(number=1), "m", "t\0").value,
+    "type with NUL": B_ASKS.value.replace(b"test.asked", b"test.\\u0000"),
+    "no text": b"\xff\0",
+}
+
+
+def heard(key: str, value: bytes, offset: int) -> Record:
+    """A message as a bus would give it."""
+    return Record(Partition(HEARD, 0), offset, key, value)
 
 
 async def test_messages_are_counted_in_the_order_of_their_key(counting: World) -> None:
@@ -191,6 +215,35 @@ class TestParking:
             await operator.commit()
             assert await asking == {}
             assert not await parking.close(consumer, first, "replayed", "otto", None)
+
+    async def test_whatever_comes_is_parked_with_its_bytes(self, counting: World) -> None:
+        hostile = [(f"{what}\0", value) for what, value in HOSTILE.items()] + [(RANDOM, b"\xff\0")]
+        records = [heard(key, value, 2 * n + nth) for n, (key, value) in enumerate(hostile) for nth in (0, 1)]
+        await counting.running.handler.handle([*records, heard("b", B_ASKS.value, 10**6)])
+        assert await counting.numbers("b") == (1,)
+        async with counting.running.engine.connect() as connection:
+            waiting = await parking.listing(connection)
+        opened = [await parking.opened(counting.running.vault, one) for one in waiting]
+        assert opened == [record.value for record in records]
+        for (key, _), first, second in zip(hostile, waiting[::2], waiting[1::2], strict=True):
+            assert (first.key, first.key[:7], second.behind) == (second.key, key[:7], first.id)
+        await counting.settle()
+        assert {said.subject for said in await counting.said()} == {"b", *(one.key for one in waiting)}
+
+    async def test_a_key_that_cannot_be_stored_costs_a_healthy_message_nothing(self, counting: World) -> None:
+        await counting.running.handler.handle([heard("a\0b", B_ASKS.value, 0)])
+        assert await counting.numbers("b") == (1,)
+
+    async def test_a_case_that_fails_on_everything_does_not_keep_it_from_being_parked(self, counting: World) -> None:
+        def react_badly(envelope: Envelope, event: Event) -> Iterable[Routed]:
+            number = 13 if isinstance(event, MessageParked) else 1
+            return [Routed(counter(envelope.partitionkey), Count(number))]
+
+        counting.running.service = replace(counting.running.service, react=react_badly)
+        await counting.running.prepare()
+        await counting.running.handler.handle([heard("a", b"{", 0), heard("b", B_ASKS.value, 1)])
+        assert await counting.numbers("b") == (1,)
+        assert [row.key for row in await counting.rows("select key from parked")] == ["a"]
 
     async def test_parked_bytes_are_sealed(self, counting: World) -> None:
         await counting.ask(Outgoing(HEARD, "a", "张三".encode()))
