@@ -397,8 +397,8 @@ def unpack(data: bytes) -> Mapping[str, bytes]:
 @dataclass(frozen=True)
 class Report:
     """What a bundle that holds was found to be. `key` is what it was checked with, None where only the one inside it
-    was there. `cosigned`: the witnesses asked for, with the moment of each; `missing` and `contested` in both
-    languages (en, zh)."""
+    was there. `cosigned`: the witnesses asked for, with the moment of each; `missing`, `contested` and `unreadable`
+    (entries that are no text) in both languages (en, zh)."""
 
     manifest: Manifest
     key: VerifierKey | None
@@ -411,6 +411,7 @@ class Report:
     cosignatures: int
     missing: tuple[tuple[str, str], ...]
     contested: tuple[tuple[str, str], ...]
+    unreadable: tuple[tuple[str, str], ...] = ()
 
 
 def check(data: bytes, key: VerifierKey | None = None, witnesses: Sequence[VerifierKey] = ()) -> Report:
@@ -444,6 +445,7 @@ def check(data: bytes, key: VerifierKey | None = None, witnesses: Sequence[Verif
         cosignatures=len(note.signatures) - 1,
         missing=(*_gaps(events), *_not_on_record(events, published)),
         contested=tuple(_contested(events)),
+        unreadable=tuple(_unreadable(events)),
     )
 
 
@@ -515,7 +517,7 @@ def _check_entries(files: Mapping[str, bytes], folder: str, checkpoint: Checkpoi
             _check_proof(files, name, index, checkpoint)
             with _in(name, "无法读取"):
                 value = _unwrapped(files, files[name])
-                found[index] = LoggedEvent(name, value, _json(value))
+                found[index] = LoggedEvent(name, value, _event(value))
     return found
 
 
@@ -532,7 +534,7 @@ def _check_proof(files: Mapping[str, bytes], entry: str, index: int, checkpoint:
 
 def _unwrapped(files: Mapping[str, bytes], logged: bytes) -> bytes:
     """What was too large for the log lies beside it; the log then holds its hash."""
-    wrapper = _json(logged)
+    wrapper = _event(logged)
     if wrapper.get("doorstep") != "wrapped" or "specversion" in wrapper:
         return logged
     value = files.get(f"blob/{wrapper.get('sha256')}")
@@ -619,6 +621,17 @@ def _contested(events: Mapping[int, LoggedEvent]) -> Iterator[tuple[str, str]]:
                 yield f"number {number} of {stream}: {', '.join(names)}", f"{stream} 第 {number} 号：{'、'.join(names)}"
 
 
+def _unreadable(events: Mapping[int, LoggedEvent]) -> Iterator[tuple[str, str]]:
+    for event in events.values():
+        try:
+            event.value.decode()
+        except UnicodeDecodeError:
+            yield (
+                f"{event.name} is no text (UTF-8): its bytes are as logged",
+                f"{event.name} 不是 UTF-8 文本，字节与日志一致",
+            )
+
+
 def _streams(events: Mapping[int, LoggedEvent]) -> Mapping[str, Mapping[int, list[str]]]:
     streams: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
     for event in events.values():
@@ -654,11 +667,31 @@ def _instant(event: Mapping[str, Any]) -> datetime | None:
         moment = datetime.fromisoformat(str(event.get("recordedat")))
     except ValueError:
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else None
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except OverflowError:
+        return None
 
 
 def _told(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _event(value: bytes) -> Mapping[str, Any]:
+    """What an entry says. Where a part of it is no text, or no number that we can hold, the rest is read all the same:
+    it was logged so, and what it is about has to be told."""
+    try:
+        return _json(value)
+    except Wrong:
+        pass
+    try:
+        found = json.loads(value.decode(errors="replace"), parse_int=str)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise Wrong("it is no JSON object")
+    version = str(found.get("streamversion"))
+    return {**found, "streamversion": int(version)} if re.fullmatch(r"\d{1,18}", version) else found
 
 
 def _json(data: bytes) -> Mapping[str, Any]:
@@ -705,6 +738,7 @@ _LABELS = {
     "witness": "见证人",
     "missing": "缺失",
     "contested": "冲突",
+    "unreadable": "不可读",
 }
 _HOLDS = (
     "VERIFIED: every file is as it was signed, and every entry is in the log.",
@@ -743,6 +777,7 @@ def summary(report: Report, zh: bool = False) -> str:
         *([] if report.cosigned else [("witness", unasked)]),
         *(("missing", one) for one in report.missing or (("nothing", "无"),)),
         *(("contested", one) for one in report.contested),
+        *(("unreadable", one) for one in report.unreadable),
     ]
     shown = [(_LABELS[name] if zh else name, told if isinstance(told, str) else told[zh]) for name, told in lines]
     verdict = (_HOLDS if report.key else _INNER)[zh]

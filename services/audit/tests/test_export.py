@@ -1,9 +1,10 @@
 """Exporting evidence: what was absorbed is signed first, what leaves is on record first, and by whom."""
 
+import base64
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +12,36 @@ import msgspec
 import pytest
 from audit.disclosure.evidence import export as exporting
 from audit.disclosure.evidence.export import Wanted, export
+from audit.log.scrub import slice_
 from audit.log.writer import signer
 from audit.main import service
+from audit.store.entry import Entry
 from audit.store.react import absorb
 from audit.store.settings import AuditSettings
+from doorstep.bus.interface import Partition, Record
 from doorstep.bus.postgres import PostgresBus
 from doorstep.events.escalation.cases import CaseCured, CaseOpened
+from doorstep.events.escalation.disputes import DisputeOpened
+from doorstep.events.escalation.holds import HoldPlaced
 from doorstep.events.escalation.loans import LoanOverdueRecorded
+from doorstep.events.reminder import ReplyReceived
+from doorstep.events.topics import ESCALATION
 from doorstep.events.values import Borrower
 from doorstep.infra import database
 from doorstep.infra.access import Issuer, Principal, private_key
 from doorstep.infra.clock import SimulatedClock
 from doorstep.kernel.runtime import Running
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tlog.folder import Broken, Folder
 from tlog.notes import Signer
-from tlog.verifier import Wrong, check, unpack
+from tlog.verifier import Wrong, check, open_checkpoint, summary, unpack
 
 from tests.support.audit import START, Browser, Story, example, records
 
 ISSUER = Issuer.generate()
 NAME = "王小明"
+HOUR = timedelta(hours=1)
 AUDITOR = Principal("wang.li", "auditor")
 
 Audit = Running[AuditSettings]
@@ -240,3 +251,113 @@ async def test_a_bundle_of_another_lender_is_refused(audit: Audit) -> None:
     other = Signer.from_pem(audit.settings.log_origin, private_key()).verifier
     with pytest.raises(Wrong, match="manifest: it is not signed by"):
         check(made.data, other)
+
+
+# -- what is odd is shown as it is, and what is hidden is missed
+
+
+async def test_an_entry_that_is_no_text_is_in_the_evidence_as_bytes_and_is_said_to_be_unreadable(
+    audit: Audit, case: Story, browser: Browser
+) -> None:
+    odd = case.tell(example(HoldPlaced), START).value.replace(b"some-text", b"caf\xe9")
+    await heard_as_it_is(audit, odd)
+    answer = await browser.send("/cases/case-1/evidence", "auditor", reason="court 8 C 17/26")
+    assert answer.status_code == 200, answer.text
+    files, report = unpack(answer.content), verified(audit, answer.content)
+    (line,) = [line for line in msgspec.json.decode(files["timeline.en.json"])["lines"] if line["base64"]]
+    assert base64.b64decode(line["base64"]) == odd == files["events/0000000002.json"]
+    assert line["sentence"] == f"doorstep.hold.placed v1 … (no text: {len(odd)} bytes, kept as they came)"
+    assert (report.events, len(report.unreadable)) == (3, 1)
+    assert "unreadable: events/0000000002.json is no text (UTF-8)" in summary(report)
+
+
+async def test_the_edges_of_the_calendar_are_shown_on_every_page_and_in_the_evidence(
+    audit: Audit, case: Story, browser: Browser
+) -> None:
+    last, first = datetime.max.replace(tzinfo=timezone(-8 * HOUR)), datetime.min.replace(tzinfo=timezone(8 * HOUR))
+    case.tell(msgspec.structs.replace(example(HoldPlaced), until=last), START)
+    case.tell(msgspec.structs.replace(example(DisputeOpened), answer_by=last, close_by=last), START)
+    reply = msgspec.structs.replace(example(ReplyReceived), at=first)
+    case.tell(reply, START, stream="contact/p1", occurred=first)
+    await heard(audit, case)
+    for path in ("/cases/case-1/timeline", "/pages/cases/case-1", "/disputes", "/pages/disputes", "/"):
+        assert (await browser.get(path)).status_code == 200, path
+    assert len(await sentences(browser)) == 5
+    answer = await browser.send("/cases/case-1/evidence", "auditor", reason="court 8 C 17/26")
+    assert (answer.status_code, verified(audit, answer.content).events) == (200, 5)
+
+
+async def test_what_an_earlier_release_could_not_file_is_on_the_timeline_and_in_the_evidence(
+    audit: Audit, case: Story, browser: Browser
+) -> None:
+    told = case.tell(example(CaseCured), START, occurred=datetime.min.replace(tzinfo=UTC))
+    await written(audit, told, event_id=None, case_id=None)
+    assert len(await sentences(browser)) == 3
+    answer = await browser.send("/cases/case-1/evidence", "auditor", reason="court 8 C 17/26")
+    assert verified(audit, answer.content).events == 3
+    await verified_as_a_whole(audit)
+
+
+async def test_entries_filed_under_another_case_are_missed_by_their_bytes(
+    audit: Audit, case: Story, browser: Browser
+) -> None:
+    """With the role of the audit itself, which may insert what it likes."""
+    told = case.tell(example(CaseCured), START)
+    await written(audit, told, event_id=told.envelope.id, case_id="case-2")
+    answer = await browser.send("/cases/case-1/evidence", "auditor", reason="court 8 C 17/26")
+    assert (answer.status_code, answer.json()["detail"][:60]) == (
+        503,
+        "1 entries of this case are filed under other names than thei",
+    )
+    with pytest.raises(Broken, match="entry 2 of the database is filed under other names"):
+        await verified_as_a_whole(audit)
+
+
+@pytest.mark.parametrize("column", ["tenant", "type", "stream"])
+async def test_every_name_an_entry_is_filed_under_is_held_against_its_bytes(
+    audit: Audit, case: Story, column: str
+) -> None:
+    told = case.tell(example(CaseCured), START)
+    await written(audit, told, event_id=told.envelope.id, case_id="case-1", **{column: "another"})
+    with pytest.raises(Broken, match="entry 2 of the database is filed under other names"):
+        await settled(audit)
+
+
+async def heard_as_it_is(audit: Audit, value: bytes) -> None:
+    async with audit.engine.begin() as connection:
+        await absorb(connection, [Record(Partition(ESCALATION, 0), 900, "case-1", value)], audit.clock)
+
+
+async def written(audit: Audit, told: Entry, **names: str | None) -> None:
+    """A row as it is written without the code of the audit, but with its role."""
+    envelope = told.envelope
+    row = {
+        "type": envelope.type if names["event_id"] else "undecodable",
+        "tenant": envelope.tenant if names["event_id"] else None,
+        "stream": envelope.stream if names["event_id"] else None,
+        "version": envelope.streamversion if names["event_id"] else None,
+        "recorded_at": envelope.recordedat if names["event_id"] else None,
+        "occurred_at": envelope.time if names["event_id"] else None,
+        "value": told.value,
+        **names,
+    }
+    async with audit.engine.begin() as connection:
+        await connection.execute(WRITE, {"now": audit.clock.now(), **row})
+
+
+WRITE = text(
+    """
+    insert into entry (position, topic, partition, "offset", event_id, case_id, tenant, type, stream, stream_version,
+                       occurred_at, recorded_at, absorbed_at, value)
+    select max(position) + 1, 'doorstep.escalation.v1', 0, 900, :event_id, :case_id, :tenant, :type, :stream, :version,
+           :occurred_at, :recorded_at, :now, :value
+    from entry
+    """
+)
+
+
+async def verified_as_a_whole(audit: Audit) -> None:
+    """As `doorstep log verify` does."""
+    folder = Folder(audit.settings.log_folder)
+    size = open_checkpoint(folder.checkpoint(), signer(audit.settings).verifier).size
+    assert await slice_(audit, folder, 0, size) == size

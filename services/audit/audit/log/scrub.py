@@ -10,19 +10,20 @@ from doorstep.kernel.pacing import Pace
 from tlog.folder import Broken, Folder
 from tlog.merkle import WIDTH
 from tlog.verifier import HASH_SIZE, leaf_hash
-from tlog.wrapper import Logged
 
 from audit.log import domain
 from audit.log.writer import LogBroken
 from audit.store import views
+from audit.store.entry import EntryRow
 from audit.store.settings import AuditRuntime
 
 SLICE = 16 * WIDTH
 
 
-def compare(folder: Folder, first: int, size: int, rows: Sequence[Logged]) -> None:
-    """`rows`, from entry `first` on, which begins a tile, against a log of `size`. Raises Broken at the first entry
-    that differs."""
+def compare(folder: Folder, first: int, size: int, kept: Sequence[EntryRow]) -> None:
+    """`kept`, from entry `first` on, which begins a tile, against a log of `size`. Raises Broken at the first entry
+    that differs, or that is filed under other names than its bytes say: no view of its case would have it."""
+    rows = list(map(views.in_log, kept))
     for start in range(first, first + len(rows), WIDTH):
         index, width = start // WIDTH, min(WIDTH, size - start)
         hashes, entries = folder.hashes(0, index, width), folder.entries(index, width)
@@ -33,13 +34,16 @@ def compare(folder: Folder, first: int, size: int, rows: Sequence[Logged]) -> No
                 raise Broken(f"entry {start + at} of the database was changed: its leaf in the log is another")
             if row.entry != entry:
                 raise Broken(f"entry {start + at} was changed in its bundle in {folder.path}")
+    for number, filed in enumerate(kept, first):
+        if not filed.fits():
+            raise Broken(f"entry {number} of the database is filed under other names than its bytes say")
 
 
 async def slice_(runtime: AuditRuntime, folder: Folder, first: int, size: int) -> int:
     """Compare one slice; where the next one begins. Raises Broken."""
     end = min(first + SLICE, size)
     async with runtime.engine.connect() as connection:
-        rows = await views.logged(connection, first, end)
+        rows = await views.rows(connection, first, end)
     if len(rows) != end - first:
         raise Broken(f"the database has {len(rows)} of the entries from {first} to {end - 1}: rows were deleted")
     await asyncio.to_thread(compare, folder, first, size, rows)

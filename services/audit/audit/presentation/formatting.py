@@ -234,8 +234,16 @@ _COMPOSED: Mapping[str, Callable[[type[Event], Locale], Writer]] = {
 
 def instant(moment: datetime, zone: tzinfo = UTC) -> str:
     """To the minute, with the zone as an offset from UTC, which names no country."""
-    local = moment.astimezone(zone)
-    return f"{local.isoformat(' ', 'minutes')[:16]} {offset(local)}"
+    at = local(moment, zone)
+    return f"{at.isoformat(' ', 'minutes')[:16]} {offset(at)}"
+
+
+def local(moment: datetime, zone: tzinfo) -> datetime:
+    """In `zone`; at the edge of the calendar as it was told."""
+    try:
+        return moment.astimezone(zone)
+    except OverflowError:
+        return moment
 
 
 def offset(local: datetime) -> str:

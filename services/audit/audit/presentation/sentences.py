@@ -1,5 +1,6 @@
 """Each event as one sentence a person understands."""
 
+import base64
 import json
 from datetime import UTC, tzinfo
 
@@ -13,9 +14,11 @@ from audit.timeline.domain import Gap
 
 
 def sentence(entry: Entry, language: Language, zone: tzinfo = UTC) -> str:
-    """What happened, in one sentence; instants in `zone`. An unknown type is shown raw."""
+    """What happened, in one sentence; instants in `zone`. An unknown type is shown raw, and what is no text is said to
+    be none."""
     event = entry.event
-    return raw(entry) if event is None else sentence_of(type(event), LOCALES[language]).write(event, zone)
+    said = raw(entry) if event is None else sentence_of(type(event), LOCALES[language]).write(event, zone)
+    return said if _is_text(entry.value) else f"{said} {label('no_text', language, count=len(entry.value))}"
 
 
 def gap_sentence(gap: Gap, language: Language) -> str:
@@ -35,8 +38,20 @@ def raw(entry: Entry) -> str:
     try:
         data = json.dumps(_masked(msgspec.json.decode(entry.envelope.data)), ensure_ascii=False)
     except (ValueError, RecursionError):
-        data = f"({len(entry.envelope.data)} bytes that cannot be shown)"
+        data = "…"
     return f"{entry.envelope.type} v{entry.envelope.schemaversion} {data}"
+
+
+def as_base64(entry: Entry) -> str | None:
+    """The whole value as it came, in base64, where it is no text (UTF-8); None where it is."""
+    return None if _is_text(entry.value) else base64.b64encode(entry.value).decode()
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        return value.isascii() or bool(value.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def _masked(value: object) -> object:

@@ -1,15 +1,16 @@
-"""What an entry is: a value as it came, and what of it can be read. Pure."""
+"""What an entry is: a value as it came, what of it can be read, and what it is filed under. Pure."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
-from typing import get_args, get_type_hints
+from typing import NamedTuple, get_args, get_type_hints
 
 import msgspec
 from doorstep.events import envelope as envelopes
 from doorstep.events.envelope import Envelope
 from doorstep.events.registry import Event, UnknownEvent, decode_event, load
 from doorstep.events.values import Sealed
+from tlog.wrapper import UNDECODABLE
 
 # The audit reads every type there is, whatever else of it is imported.
 load()
@@ -20,7 +21,8 @@ _LARGEST_VERSION = 2**31 - 1
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
     """One value as it came, and what we can read of it. `event` is None where its type or its data are
-    not known to this release. `absorbed_at`: when the audit took it in."""
+    not known to this release. `absorbed_at`: when the audit took it in. `filed`: it is filed under its names; what an
+    earlier release could not read is not."""
 
     position: int
     topic: str
@@ -30,6 +32,47 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     value: bytes
     envelope: Envelope
     event: Event | None
+    filed: bool = True
+
+
+class EntryRow(NamedTuple):
+    """A value as it came, and what it is filed under; nothing where it cannot be read."""
+
+    topic: str
+    partition: int
+    offset: int
+    value: bytes
+    type: str = UNDECODABLE
+    event_id: str | None = None
+    case_id: str | None = None
+    tenant: str | None = None
+    stream: str | None = None
+    stream_version: int | None = None
+    occurred_at: datetime | None = None
+    recorded_at: datetime | None = None
+
+    def derived(self) -> "EntryRow":
+        """The same value of the same place, filed under what its bytes say."""
+        place = EntryRow(self.topic, self.partition, self.offset, self.value)
+        envelope = read_envelope(self.value)
+        if envelope is None:
+            return place
+        return place._replace(
+            type=envelope.type,
+            event_id=envelope.id,
+            case_id=envelope.subject,
+            tenant=envelope.tenant,
+            stream=envelope.stream,
+            stream_version=envelope.streamversion,
+            occurred_at=_utc(envelope.time),
+            recorded_at=_utc(envelope.recordedat),
+        )
+
+    def fits(self) -> bool:
+        """Whether it is filed under what its bytes say. Releases before 0.2 filed nothing under the first and the last
+        year of the calendar."""
+        derived = self.derived()
+        return self == derived or (self.event_id is None and _at_the_edge(derived) and self == _nameless(derived))
 
 
 def read_envelope(value: bytes) -> Envelope | None:
@@ -45,8 +88,23 @@ def _fileable(envelope: Envelope) -> bool:
     for name in (envelope.id, envelope.subject, envelope.tenant, envelope.type, envelope.stream):
         if not 0 < len(name) <= _LONGEST_NAME or "\0" in name:
             return False
-    years = envelope.time.year, envelope.recordedat.year
-    return min(years) > 1 and max(years) < 9999 and abs(envelope.streamversion) <= _LARGEST_VERSION
+    return abs(envelope.streamversion) <= _LARGEST_VERSION
+
+
+def _utc(moment: datetime) -> datetime:
+    """For a column: where the calendar ends, the last or the first moment there is."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC) if moment.year > 1 else datetime.min.replace(tzinfo=UTC)
+
+
+def _at_the_edge(row: EntryRow) -> bool:
+    return any(at is not None and at.year in (1, 2, 9998, 9999) for at in (row.occurred_at, row.recorded_at))
+
+
+def _nameless(row: EntryRow) -> EntryRow:
+    return EntryRow(row.topic, row.partition, row.offset, row.value)
 
 
 def read_event(envelope: Envelope) -> Event | None:

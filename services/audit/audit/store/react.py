@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 from doorstep.events.audit import CheckpointSigned
 
 from audit.store import views
-from audit.store.entry import read_envelope
-from audit.store.views import EntryRow
+from audit.store.entry import EntryRow
 
 if TYPE_CHECKING:
     from doorstep.bus.interface import Record
@@ -32,17 +31,4 @@ def _identity(row: EntryRow) -> Hashable:
 
 
 def _row(record: "Record") -> EntryRow:
-    row = EntryRow(record.partition.topic, record.partition.number, record.offset, record.value)
-    envelope = read_envelope(record.value)
-    if envelope is None:
-        return row
-    return row._replace(
-        type=envelope.type,
-        event_id=envelope.id,
-        case_id=envelope.subject,
-        tenant=envelope.tenant,
-        stream=envelope.stream,
-        stream_version=envelope.streamversion,
-        occurred_at=envelope.time,
-        recorded_at=envelope.recordedat,
-    )
+    return EntryRow(record.partition.topic, record.partition.number, record.offset, record.value).derived()

@@ -78,7 +78,7 @@ def _contents(evidence: Evidence, signer: Signer, size: int) -> Iterator[tuple[s
 
 
 def _proved(folder: str, entry: Entry, evidence: Evidence, size: int) -> Iterator[tuple[str, bytes]]:
-    kept = logged(entry.topic, entry.partition, entry.offset, entry.value, readable=True)
+    kept = logged(entry.topic, entry.partition, entry.offset, entry.value, readable=entry.filed)
     proof = Proof(entry.position, inclusion_proof(evidence.tiles, entry.position, size), evidence.checkpoint)
     yield f"{folder}/{entry.position:010}.json", kept.entry
     yield f"proofs/{entry.position:010}.tlog-proof", str(proof).encode()

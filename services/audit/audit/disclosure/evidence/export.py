@@ -73,6 +73,7 @@ async def export(runtime: AuditRuntime, wanted: Wanted) -> Exported:
     checkpoint, size = await _signed(runtime, key, known.size)
     covered = known if size >= known.size else await _as_signed(runtime, wanted.case_id, size)
     _demand_entries(covered)
+    await _demand_whole(runtime, covered)
     opened = await open_personal(runtime, covered, wanted.by, wanted.reason) if wanted.opened else None
     renderings = await asyncio.to_thread(_renderings, covered, wanted.as_of, opened)
     evidence = await _gather(runtime, covered, checkpoint, size, renderings)
@@ -85,6 +86,17 @@ async def export(runtime: AuditRuntime, wanted: Wanted) -> Exported:
 def _demand_entries(known: Timeline) -> None:
     if not known.lines:
         raise Unknown(f"there are no entries of case {known.case_id} up to then; look it up in the list of cases")
+
+
+async def _demand_whole(runtime: AuditRuntime, known: Timeline) -> None:
+    """By the bytes, which are signed, and not by the names they are filed under, which are not."""
+    async with runtime.engine.connect() as connection:
+        misfiled = await views.misfiled(connection, known.case_id, known.size)
+    if misfiled:
+        raise NotExported(
+            f"{misfiled} entries of this case are filed under other names than their bytes say, so that the evidence"
+            " would not be whole; run `doorstep log verify`, and find out who wrote to the database"
+        )
 
 
 def _signer(runtime: AuditRuntime) -> Signer:
