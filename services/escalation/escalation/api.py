@@ -278,6 +278,11 @@ def _hold_routes(router: APIRouter, desk: _Desk) -> None:
         async with desk.runtime.engine.connect() as connection:
             return [row._asdict() for row in await views.reviews(connection)]
 
+    @router.get("/permits/lapsed")
+    async def lapsed(_: Viewer) -> list[dict[str, object]]:
+        async with desk.runtime.engine.connect() as connection:
+            return [row._asdict() for row in await views.lapsed(connection)]
+
     @router.post("/cases/{tenant_id}/{case_id}/reviews/{review_id}/close")
     async def close(
         tenant_id: str, case_id: str, review_id: str, body: ReviewResult, who: Compliance

@@ -18,6 +18,7 @@ from escalation.domain.rules.pack import InvalidPolicy
 from escalation.intake import translate
 from escalation.react import react
 from escalation.views import project
+from escalation.workers import LapsedPermits
 
 
 class EscalationSettings(Settings):
@@ -54,6 +55,7 @@ service = Service(
     project=project,
     contexts=contexts,
     artifacts=lambda policies: policies.artifacts,
+    workers=lambda runtime: [LapsedPermits(runtime)],
     api=api,
     commands=commands,
 )

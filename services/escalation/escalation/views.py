@@ -1,4 +1,5 @@
-"""Which case a loan belongs to, where each decision stands, and which cases wait for a person."""
+"""Which case a loan belongs to, where each decision stands, which cases wait for a person, and of which permits nobody
+has said what became of them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +7,14 @@ from typing import Any
 from doorstep.events.envelope import Envelope, decode
 from doorstep.events.escalation.holds import ReviewClosed, ReviewRequested
 from doorstep.events.escalation.loans import LoanOverdueRecorded
-from doorstep.events.escalation.permits import ContactDenied, ContactPermitted, VisitDenied, VisitPermitted
+from doorstep.events.escalation.outcomes import ContactOutcomeRecorded, VisitOutcomeRecorded
+from doorstep.events.escalation.permits import (
+    ContactDenied,
+    ContactPermitted,
+    PermitLapsed,
+    VisitDenied,
+    VisitPermitted,
+)
 from doorstep.kernel.service import Committed
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -31,8 +39,14 @@ async def project(connection: AsyncConnection, committed: Sequence[Committed]) -
                 await connection.execute(_ASK, {**row, "about": about, "at": one.envelope.recordedat})
             case ReviewClosed(review_id=review_id):
                 await connection.execute(_CLOSE, {"case_id": one.stream.id, "review_id": review_id})
+            case PermitLapsed(permit_id=permit_id, kind=kind):
+                row = {"tenant": one.stream.tenant, "case_id": one.stream.id, "permit_id": permit_id}
+                await connection.execute(_LAPSED, {**row, "kind": kind, "at": one.envelope.recordedat})
             case _:
                 pass
+    outcomes = [one.event for one in committed if isinstance(one.event, ContactOutcomeRecorded | VisitOutcomeRecorded)]
+    if outcomes:
+        await connection.execute(_ACCOUNTED, {"permit_id": [event.permit_id for event in outcomes]})
     facts = [one for one in committed if isinstance(one.event, LoanOverdueRecorded)]
     if facts:
         await connection.execute(
@@ -56,6 +70,16 @@ async def reviews(connection: AsyncConnection, limit: int = 500) -> Sequence[Row
     return (await connection.execute(_REVIEWS, {"limit": limit})).all()
 
 
+async def lapsed(connection: AsyncConnection, limit: int = 500) -> Sequence[Row[Any]]:
+    """Permits of which nobody has said what became of them, the latest first, at most `limit`."""
+    return (await connection.execute(_ALL_LAPSED, {"limit": limit})).all()
+
+
+async def lapsed_count(connection: AsyncConnection) -> int:
+    """How many there are."""
+    return int((await connection.execute(text("select count(*) from lapsed_permit"))).scalar_one())
+
+
 _DECISIONS = (ContactPermitted, ContactDenied, VisitPermitted, VisitDenied)
 _DECIDED = text(
     "insert into decision (decision_id, stream, version) select * from unnest(cast(:decision_id as text[]),"
@@ -71,6 +95,12 @@ _ASK = text(
 )
 _CLOSE = text("delete from review where case_id = :case_id and review_id = :review_id")
 _REVIEWS = text("select * from review order by requested_at, case_id limit :limit")
+_LAPSED = text(
+    "insert into lapsed_permit (tenant, case_id, permit_id, kind, lapsed_at)"
+    " values (:tenant, :case_id, :permit_id, :kind, :at) on conflict do nothing"
+)
+_ACCOUNTED = text("delete from lapsed_permit where permit_id = any(cast(:permit_id as text[]))")
+_ALL_LAPSED = text("select * from lapsed_permit order by lapsed_at desc, permit_id limit :limit")
 _LOANS = text(
     "insert into loan (tenant, loan_id, case_id)"
     " select distinct on (t, l) t, l, c"

@@ -119,7 +119,7 @@ def test_a_hold_under_review_has_no_end_and_no_renewal_gives_it_one() -> None:
     assert case.state.holds.by_id["c1"].until is None
     with pytest.raises(Refused, match="close review c1"):
         case.when(RenewHold("c1", "to be rid of it", until=at(3, "10:01")), at(3))
-    woken(case.when(RecordFact(overdue(9)), at(10))).then_types(ContactDenied)
+    woken(given_back(case, at(3)).when(RecordFact(overdue(9)), at(10))).then_types(ContactDenied)
 
 
 def test_an_older_complaint_that_names_an_end_stops_until_its_review_is_closed() -> None:

@@ -37,6 +37,7 @@ _DECISIONS = {
     "doorstep.visit.permitted",
     "doorstep.visit.denied",
     "doorstep.permit.cancelled",
+    "doorstep.permit.lapsed",
 }
 _TOLD: Mapping[type[Event | None], Flag] = {
     ViolationFound: "violation",

@@ -7,7 +7,7 @@ has not gone out yet is cancelled at once.
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
+from functools import partial, reduce
 from typing import assert_never
 
 from doorstep.kernel.decider import Decider, Wake
@@ -24,10 +24,11 @@ def decide(case: Case, informed: InContext, now: datetime) -> Sequence[Event]:  
     command, policy = informed.command, informed.context.policy
     ledger, packs = case.contacts, policy.packs_at(case.borrower.country)
     if isinstance(command, Wake):
-        # That a deadline has passed is said at its instant, and is no reason to decide on contact.
+        # That a deadline has passed, or a permit lapsed, is said at its instant, and is no reason to decide on contact.
         due = _assessment(case)
-        assessed = assess(case, informed.context, now) if due is not None and due <= now else ()
-        return [*disputes.missed_deadlines(case.disputes, now), *assessed]
+        said: Sequence[Event] = [*disputes.missed_deadlines(case.disputes, now), *contacts.lapsed(ledger, now)]
+        assessed = assess(reduce(evolve, said, case), informed.context, now) if due is not None and due <= now else ()
+        return [*said, *assessed]
     if isinstance(command, loans.RecordFact):
         return loans.decide(case.loans, command, ledger, now)
     if isinstance(command, contacts.Command):
@@ -50,9 +51,10 @@ def decide(case: Case, informed: InContext, now: datetime) -> Sequence[Event]:  
 
 
 def wake_at(case: Case) -> datetime | None:
-    """The next assessment, or a deadline of a dispute: whichever is first."""
+    """The next assessment, a deadline of a dispute, or the lapse of a permit: whichever is first."""
     deadlines = [at for dispute in case.disputes.by_id.values() for at in dispute.due().values()]
-    return min((at for at in (_assessment(case), *deadlines) if at is not None), default=None)
+    wanted = (_assessment(case), case.contacts.lapse_at(), *deadlines)
+    return min((at for at in wanted if at is not None), default=None)
 
 
 def _assessment(case: Case) -> datetime | None:

@@ -96,6 +96,17 @@ class PermitCancelled(Event, frozen=True):
     reason: CancelReason
 
 
+@event("doorstep.permit.lapsed", topic=ESCALATION)
+class PermitLapsed(Event, frozen=True):
+    """Two days after its end nobody has said what became of a permit: something is broken between its executor and the
+    ledger. It stays used, as one whose outcome is unknown, and the case goes on. What its executor says later counts
+    all the same."""
+
+    permit_id: str
+    kind: Literal["contact", "visit"]
+    assess_at: Instant | None = None
+
+
 def _several_packs(data: dict[str, Any]) -> dict[str, Any]:
     """Version 1 knew one pack of rules, written in code, and no strategy graph."""
     decision = data["decision"]

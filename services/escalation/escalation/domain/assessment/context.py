@@ -197,7 +197,7 @@ def _noticed(case: Case, purpose: Purpose) -> set[str]:
     """The loans of which this notice was given in this episode, or is being given."""
     episode = case.lifecycle.episode
     notices = [one for one in case.contacts.ledger if one.purpose == purpose and one.episode == episode]
-    return {loan for one in notices if one.outcome in GIVEN for loan in one.loans}
+    return {loan for one in notices if one.result() in GIVEN for loan in one.loans}
 
 
 def _visit_possible(contacts: Contacts, now: datetime) -> bool:

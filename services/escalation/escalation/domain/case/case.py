@@ -9,6 +9,7 @@ from doorstep.events.escalation.holds import HoldPlaced
 from doorstep.events.escalation.permits import (
     ContactDenied,
     PermitCancelled,
+    PermitLapsed,
     VisitDenied,
 )
 from doorstep.kernel.decider import Wake
@@ -62,7 +63,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     overrides: Overrides = Overrides()
 
 
-def evolve(case: Case, event: Event) -> Case:  # noqa: PLR0911
+def evolve(case: Case, event: Event) -> Case:  # noqa: PLR0911, PLR0912
     """The case after `event`: every part that it concerns takes it in."""
     if isinstance(event, loans.Fact):
         return replace(
@@ -95,6 +96,8 @@ def evolve(case: Case, event: Event) -> Case:  # noqa: PLR0911
         )
     if isinstance(event, PermitCancelled):
         return replace(case, contacts=contacts.evolve(case.contacts, event, case.lifecycle.episode))
+    if isinstance(event, PermitLapsed):
+        return _with(case, event, contacts=contacts.evolve(case.contacts, event, case.lifecycle.episode))
     if isinstance(event, CaseCured):
         return replace(
             case,

@@ -13,6 +13,7 @@ from doorstep.events.escalation.permits import (
     ContactDenied,
     ContactPermitted,
     PermitCancelled,
+    PermitLapsed,
     Purpose,
     VisitDenied,
     VisitPermitted,
@@ -24,6 +25,8 @@ from msgspec.structs import replace
 STAGES = ("none", "early", "middle", "late")
 LEDGER_KEEPS = timedelta(days=60)
 """Longer than any counter of a rule looks back."""
+LAPSES_AFTER = timedelta(days=2)
+"""After its end: by then its executor has said what became of a permit, or something is broken."""
 WENT = ("sent", "unknown", "started")
 """Outcomes that tell when a permit was used."""
 WENT_OUT = ("sent", "unknown", "delivered", "no-answer", "undeliverable")
@@ -34,7 +37,7 @@ VISIT_FINALITY = {"open": 0, "noticed": 1, "started": 2, "completed": 3, "failed
 
 Permitted = ContactPermitted | VisitPermitted
 OutcomeRecorded = ContactOutcomeRecorded | VisitOutcomeRecorded
-Event = Permitted | ContactDenied | VisitDenied | PermitCancelled | OutcomeRecorded
+Event = Permitted | ContactDenied | VisitDenied | PermitCancelled | PermitLapsed | OutcomeRecorded
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,8 @@ class LedgerEntry(msgspec.Struct, frozen=True):
 class Permit(msgspec.Struct, frozen=True, kw_only=True):
     """A permitted contact or visit, or the notice of a visit. While it is open its executor may still act on it, even
     when it was cancelled: the cancellation may have crossed with the sending. It is `settled` once the borrower has
-    answered, or the episode is over: then it no longer counts as unanswered."""
+    answered, or the episode is over: then it no longer counts as unanswered. It is `lapsed` when no last word on it
+    came in time: then it holds nothing up any more, and what becomes known later still counts."""
 
     permit_id: str
     way: ContactMethod
@@ -87,6 +91,7 @@ class Permit(msgspec.Struct, frozen=True, kw_only=True):
     episode: int = 0
     cancelled: bool = False
     settled: bool = False
+    lapsed: bool = False
     outcome: str = "open"
     went_at: datetime | None = None
     answered_at: datetime | None = None
@@ -100,11 +105,15 @@ class Permit(msgspec.Struct, frozen=True, kw_only=True):
 
     def open(self) -> bool:
         """Whether its executor has not come to an end with it."""
-        return self.outcome in ("open", "noticed", "started")
+        return not self.lapsed and self.outcome in ("open", "noticed", "started")
+
+    def result(self) -> str:
+        """The executor's last word; unknown where none came in time."""
+        return "unknown" if self.lapsed and self.outcome == "open" else self.outcome
 
     def unanswered(self) -> bool:
         """Whether it went out, for all we know, and nobody answered."""
-        return self.way != "visit" and not self.settled and self.outcome in WENT_OUT
+        return self.way != "visit" and not self.settled and self.result() in WENT_OUT
 
     def stoppable(self) -> bool:
         """Whether a cancellation may still stop it."""
@@ -116,12 +125,12 @@ class Permit(msgspec.Struct, frozen=True, kw_only=True):
 
     def went_out(self) -> bool:
         """Whether it may have reached the borrower."""
-        return self.counts() and self.outcome not in ("open", "failed", "noticed")
+        return self.counts() and self.result() not in ("open", "failed", "noticed")
 
     def entry(self) -> LedgerEntry:
         """This permit, as rules count it."""
         at = self.went_at or self.at
-        return LedgerEntry(self.way, at, self.outcome, self.loans, self.purpose, self.answered_at)
+        return LedgerEntry(self.way, at, self.result(), self.loans, self.purpose, self.answered_at)
 
 
 class Contacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +147,10 @@ class Contacts(msgspec.Struct, frozen=True, kw_only=True):
     def permit(self, permit_id: str) -> Permit | None:
         """The ledger's permit of that name."""
         return next((permit for permit in self.ledger if permit.permit_id == permit_id), None)
+
+    def lapse_at(self) -> datetime | None:
+        """When the first open permit lapses."""
+        return min((permit.valid_until + LAPSES_AFTER for permit in self.ledger if permit.open()), default=None)
 
     def unanswered(self) -> int:
         """How many contacts in a row went out and were not answered."""
@@ -210,6 +223,15 @@ def decide(contacts: Contacts, command: Command, now: datetime) -> Sequence[Outc
     assert_never(command)
 
 
+def lapsed(contacts: Contacts, now: datetime) -> list[PermitLapsed]:
+    """Of which permits no last word has come, though it should have by now."""
+    return [
+        PermitLapsed(permit_id=permit.permit_id, kind=permit.kind, assess_at=next_quarter(now))
+        for permit in contacts.ledger
+        if permit.open() and permit.valid_until + LAPSES_AFTER <= now
+    ]
+
+
 def evolve(contacts: Contacts, event: Event | CaseOpened | CaseAssessed, episode: int) -> Contacts:  # noqa: PLR0911
     """The contacts after `event`, in `episode`."""
     match event:
@@ -224,6 +246,9 @@ def evolve(contacts: Contacts, event: Event | CaseOpened | CaseAssessed, episode
             return replace(contacts, ledger=(*kept, permitted), stage=stage)
         case PermitCancelled(permit_id=permit_id):
             return _with(contacts, permit_id, cancelled=True)
+        case PermitLapsed(permit_id=permit_id):
+            permit = contacts.permit(permit_id)
+            return contacts if permit is None else _lapsed(contacts, permit, episode)
         case ContactOutcomeRecorded(permit_id=permit_id):
             permit = contacts.permit(permit_id)
             return contacts if permit is None else _contact_outcome(contacts, permit, event, episode)
@@ -264,6 +289,14 @@ def _with(contacts: Contacts, permit_id: str, **changes: bool | str | datetime |
 
 def _settled(ledger: tuple[Permit, ...]) -> tuple[Permit, ...]:
     return tuple(replace(permit, settled=True) for permit in ledger)
+
+
+def _lapsed(contacts: Contacts, permit: Permit, episode: int) -> Contacts:
+    """It may have reached the borrower, a visit as late as it was allowed."""
+    contacts = _with(contacts, permit.permit_id, lapsed=True)
+    if permit.way == "visit":
+        return replace(contacts, last_visit=max(contacts.last_visit or permit.valid_until, permit.valid_until))
+    return replace(contacts, stage=max(contacts.stage, permit.stage if permit.episode == episode else 0))
 
 
 def _contact_outcome(contacts: Contacts, permit: Permit, event: ContactOutcomeRecorded, episode: int) -> Contacts:
