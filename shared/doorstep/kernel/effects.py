@@ -121,12 +121,12 @@ class Effects:
             await asyncio.wait(self._calls)
         return await self._settle()
 
-    async def flow(self, idle: float) -> int:
-        """Begin what is due where there is room, wait up to `idle` seconds for a call to end, and record what has come
-        of those that did; how many were begun or settled. What does not end stands in nobody's way."""
+    async def flow(self, idle: float, *, begin: bool = True) -> int:
+        """With `begin`, begin what is due where there is room; wait up to `idle` seconds for a call to end, and record
+        what has come of those that did; how many were begun or settled. What does not end stands in nobody's way."""
         if not self._performers:
             return 0
-        begun = await self._begin()
+        begun = await self._begin() if begin else 0
         if self._calls and not self._answers:
             await asyncio.wait(self._calls, timeout=idle, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.sleep(LINGER)

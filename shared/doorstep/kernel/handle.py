@@ -1,12 +1,16 @@
 """Handling messages: a batch in one transaction; one by one when the batch fails.
 
 inbox, events, states, outbox, effects and parked messages commit together, and only then the offset. So a
-crash anywhere means that messages come again and find themselves in the inbox. A message that fails is
-tried a few times, counted durably before each try (a crash counts), then parked; it costs only itself.
+crash anywhere means that messages come again and find themselves in the inbox. A message that fails is tried a few
+times, then parked; it costs only itself.
+
+So does one that kills its process. Each is held, durably, by the process that tries it alone; a process that never let
+go has died of it. But processes die of other things too, and a storm of kills convicts nobody:
+a death while no message was held takes one off every count, and before a message with deaths is tried again, its
+process must have lived without it for PROVING seconds for each of them.
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,6 +32,8 @@ from doorstep.kernel.store import Conflict, Store, Work
 
 _NAMES = ("id", "subject", "tenant", "partitionkey")
 """What of an envelope becomes a name in PostgreSQL."""
+PROVING = 1.0
+"""Seconds for each death of a message that a process must live before it tries that message again."""
 CONFLICTS = 5
 """Lost races for a new stream before giving up; each loser then finds the winner's rows and locks them."""
 
@@ -59,8 +65,16 @@ class Handler:
     """Takes a service's messages to the end. One per process and service; safe to call from several tasks."""
 
     def __init__(
-        self, service: Service[Any, Any], runtime: Runtime, store: Store, telemetry: Telemetry, *, careful: bool
+        self,
+        service: Service[Any, Any],
+        runtime: Runtime,
+        store: Store,
+        telemetry: Telemetry,
+        *,
+        instance: str,
+        careful: bool,
     ) -> None:
+        self._instance = instance
         self._service = service
         self._runtime = runtime
         self._store = store
@@ -68,13 +82,12 @@ class Handler:
         self.careful = careful
         """The process before this one died; the first batch of each partition is handled one by one."""
         self._seen: set[Partition] = set()
-        self._excused: Counter[tuple[Partition, int]] = Counter()
 
     async def handle(self, records: Sequence[Record]) -> None:
         """Take records of one topic, each partition's in order. Returns when each is handled or parked; raises
         only when PostgreSQL is at fault, and then the same records are to be given again."""
         partitions = {record.partition for record in records}
-        # The last process died: perhaps of one of these. Alone, and counted before each try, it shows.
+        # The last process died: perhaps of one of these. Alone, and held while it is tried, it shows.
         careful = self.careful and not partitions <= self._seen
         self._seen |= partitions
         if not careful:
@@ -111,33 +124,35 @@ class Handler:
                 await self._release(connection, parked, "discarded", by, reason)
 
     async def _alone(self, record: Record) -> None:
-        for attempt in range(self._runtime.settings.attempts):
-            tries = await self._count(record)
-            if tries > self._runtime.settings.attempts:
-                return await self._park(record, f"the process died {tries - 1} times while handling it")
+        attempts = self._runtime.settings.attempts
+        deaths = await self._deaths(record)
+        if deaths >= attempts:
+            return await self._park(record, f"the process died {deaths} times while handling it")
+        await asyncio.sleep(deaths * PROVING)
+        for attempt in range(1, attempts + 1):
+            await self._hold(record)
             try:
-                return await self._transact([record], counted=True)
+                return await self._transact([record], held=True)
             except Exception as error:
                 if unreachable(error):
-                    # Not this message's fault, and where the count stands nobody can write now.
-                    self._excused[record.partition, record.offset] += 1
                     raise
                 self._telemetry.failures.inc()
                 log.warning("message failed", topic=record.partition.topic, offset=record.offset, error=where(error))
-                if tries >= self._runtime.settings.attempts:
-                    return await self._park(record, f"failed {tries} times: {where(error)}")
+                if attempt == attempts:
+                    return await self._park(record, f"failed {attempts} times: {where(error)}")
+                await self._deaths(record)
                 await asyncio.sleep(0.05 * 2**attempt)
         return None
 
-    async def _transact(self, records: Sequence[Record], *, counted: bool = False) -> None:
+    async def _transact(self, records: Sequence[Record], *, held: bool = False) -> None:
         for _ in range(CONFLICTS):
             try:
-                return await self._once(records, counted=counted)
+                return await self._once(records, held=held)
             except Conflict:
                 continue
         raise Conflict(f"other writers were first, {CONFLICTS} times")
 
-    async def _once(self, records: Sequence[Record], *, counted: bool) -> None:
+    async def _once(self, records: Sequence[Record], *, held: bool) -> None:
         messages = await self._read(records)
         failpoints.hit("handle.before-transaction")
         async with self._runtime.engine.begin() as connection:
@@ -145,7 +160,7 @@ class Handler:
                 await self._service.absorb(connection, records, self._runtime.clock)
             else:
                 await self._take_or_park(connection, messages)
-            if counted:
+            if held:
                 await self._forget(connection, records[0])
             failpoints.hit("handle.before-commit")
         failpoints.hit("handle.after-commit")
@@ -267,15 +282,19 @@ class Handler:
                 # same, by the parked message.
                 log.error("a case cannot be told of parking", case_id=stream.key, error=where(error))
 
-    async def _count(self, record: Record) -> int:
+    async def _deaths(self, record: Record) -> int:
+        # Nobody holds it from here on: what dies now dies of something else.
         async with self._runtime.engine.begin() as connection:
-            counted = await connection.execute(_COUNT, _place(record))
-        return int(counted.scalar_one()) - self._excused[record.partition, record.offset]
+            counted = await connection.execute(_DEATHS, {**_place(record), "instance": self._instance})
+        return int(counted.scalar_one_or_none() or 0)
+
+    async def _hold(self, record: Record) -> None:
+        async with self._runtime.engine.begin() as connection:
+            await connection.execute(_HOLD, {**_place(record), "instance": self._instance})
 
     async def _forget(self, connection: AsyncConnection, record: Record) -> None:
-        # In the transaction that ends the message: one that comes again after it starts from one.
+        # In the transaction that ends the message: one that comes again after it starts from none.
         await connection.execute(_FORGET, _place(record))
-        self._excused.pop((record.partition, record.offset), None)
 
     async def _park(self, record: Record, reason: str) -> None:
         (message,) = await self._read_or_raw(record)
@@ -316,6 +335,18 @@ def _place(record: Record) -> dict[str, str | int]:
     return {"topic": record.partition.topic, "partition": record.partition.number, "offset": record.offset}
 
 
+async def charge(connection: AsyncConnection, dead: Sequence[str]) -> None:
+    """Of `dead`, processes that did not say goodbye, each counts against the message that it held. One that held none
+    takes a death off every message's count: something else kills here."""
+    for statement in (_ACQUIT, _CHARGE):
+        await connection.execute(statement, {"dead": list(dead)})
+
+
+async def let_go(connection: AsyncConnection, instance: str) -> None:
+    """The process `instance` ends in order: what it had in hand did not kill it."""
+    await connection.execute(_LET_GO, {"instance": instance})
+
+
 async def execute(
     store: Store, runtime: Runtime, consumer: str, routed: Sequence[Routed], request_id: str | None
 ) -> Sequence[Committed]:
@@ -339,8 +370,18 @@ _INBOX = text(
     "insert into inbox (consumer, message_id) select :consumer, m from unnest(cast(:ids as text[])) as n(m)"
     " on conflict do nothing returning message_id"
 )
-_FORGET = text('delete from attempts where topic = :topic and partition = :partition and "offset" = :offset')
-_COUNT = text(
-    'insert into attempts (topic, partition, "offset", tries) values (:topic, :partition, :offset, 1)'
-    ' on conflict (topic, partition, "offset") do update set tries = attempts.tries + 1 returning tries'
+_ACQUIT = text(
+    "update attempts set deaths = greatest(0, deaths - (select count(*) from unnest(cast(:dead as text[])) as dead(one)"
+    " where not exists (select from attempts held where held.holder = dead.one)))"
 )
+_CHARGE = text("update attempts set deaths = deaths + 1, holder = null where holder = any(cast(:dead as text[]))")
+_LET_GO = text("update attempts set holder = null where holder = :instance")
+_DEATHS = text(
+    "update attempts set deaths = deaths + (holder is not null and holder <> :instance)::int, holder = null"
+    ' where topic = :topic and partition = :partition and "offset" = :offset returning deaths'
+)
+_HOLD = text(
+    'insert into attempts (topic, partition, "offset", holder) values (:topic, :partition, :offset, :instance)'
+    ' on conflict (topic, partition, "offset") do update set holder = excluded.holder'
+)
+_FORGET = text('delete from attempts where topic = :topic and partition = :partition and "offset" = :offset')

@@ -128,8 +128,8 @@ def name_of(key: str) -> str:
 
 
 def clean(text: str, length: int) -> str:
-    """The first `length` characters of `text`, with a ? for what PostgreSQL cannot hold."""
-    return text[:length].replace("\0", "?").encode(errors="replace").decode()
+    """The first `length` characters of `text`, with something readable for what PostgreSQL cannot hold."""
+    return text[:length].replace("\0", "_").encode(errors="backslashreplace").decode()
 
 
 def _encoded(text: str) -> bytes:

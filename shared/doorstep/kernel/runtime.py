@@ -4,7 +4,9 @@
 go on by themselves until told to stop."""
 
 import asyncio
+import math
 import os
+import secrets
 import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -39,6 +41,8 @@ IDLE = 0.25
 """Seconds between looks when nothing stirs; anything committed in this process wakes the loops at once."""
 SILENT = 30.0
 """Seconds one turn of a loop may take before the service is not ready."""
+DEAF = 60.0
+"""Seconds without word from the bus after which a process acts no more on what it knew."""
 STUCK = 300.0
 """Seconds one turn may take before the watchdog ends the process: aiokafka can stop silently."""
 
@@ -75,8 +79,9 @@ class Running(Generic[T_co, R_co]):
         tokens = Tokens(settings.tenant_secret.get_secret_value().encode())
         self.vault = Vault(self._vault_engine, settings.vault_key.get_secret_value().encode(), tokens, self.clock)
         self._epoch = epoch
-        self._instance = f"{socket.gethostname()}/{os.getpid()}/{service.name}"
+        self._instance = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
         self._turned: dict[str, float] = {}
+        self._heard = self._reached = -math.inf
         self._faults: dict[str, str] = {"start": "not connected yet"}
         self._pulse = Pulse()
         self._due: tuple[int, datetime] | None = None
@@ -93,7 +98,8 @@ class Running(Generic[T_co, R_co]):
             await self.bus.ensure_topics(tuple(topics.TOPICS))
         async with self.engine.begin() as connection:
             epoch = await database.epoch_of(connection)
-            crashed = (await connection.execute(_CRASHED)).first() is not None
+            crashed = (await connection.execute(_CRASHED)).scalars().all()
+            await handle.charge(connection, crashed)
             await connection.execute(_STARTED, {"instance": self._instance})
         service, engine, clock, telemetry = self.service, self.engine, self.clock, self.telemetry
         batch = self.settings.batch
@@ -101,7 +107,7 @@ class Running(Generic[T_co, R_co]):
         counters = Counters(service.contexts(self.resources))
         await counters.refresh(engine)
         store = self._store = Store(service, deciders, epoch, telemetry, counters)
-        self.handler = Handler(service, self, store, telemetry, careful=crashed)
+        self.handler = Handler(service, self, store, telemetry, instance=self._instance, careful=bool(crashed))
         self.consumer = Consumer(service.name, service.listens, self.bus, self.handler.handle, telemetry, batch)
         self.timers = Timers(engine, clock, store, telemetry, batch)
         limits = Limits(self.settings.call_timeout, self.settings.call_margin, self.settings.calls_at_once)
@@ -171,9 +177,9 @@ class Running(Generic[T_co, R_co]):
         if stop.is_set():
             return
         loops: list[tuple[str, Callable[[], Awaitable[int]]]] = [
-            ("consumer", lambda: self.consumer.turn(IDLE)),
-            ("timers", self.timers.turn),
-            ("effects", lambda: self.effects.flow(IDLE)),
+            ("consumer", self._hear),
+            ("timers", self._wake),
+            ("effects", lambda: self.effects.flow(IDLE, begin=self.hears())),
             ("relay", self.relay.turn),
             *((worker.name, worker.turn) for worker in self.workers),
         ]
@@ -181,6 +187,27 @@ class Running(Generic[T_co, R_co]):
             tasks = [asyncio.create_task(self._loop(name, turn, stop), name=name) for name, turn in loops]
             tasks.append(asyncio.create_task(self._watch(stop)))
         await asyncio.gather(*tasks)
+
+    def hears(self) -> bool:
+        """Whether messages come in and are handled. Whoever cannot hear of a payment or a stop decides nothing new and
+        begins no call: timers and effects rest until the consumer goes on."""
+        now = time.monotonic()
+        return now - self._heard <= SILENT and now - self._reached <= DEAF
+
+    async def _hear(self) -> int:
+        try:
+            handled = await self.consumer.turn(IDLE)
+        except Exception:
+            self._heard = -math.inf
+            raise
+        if self._heard == -math.inf:
+            # It has just subscribed, so the bus was there.
+            self._reached = time.monotonic()
+        self._heard = time.monotonic()
+        return handled
+
+    async def _wake(self) -> int:
+        return await self.timers.turn() if self.hears() else 0
 
     def faults(self) -> dict[str, str]:
         """Why the service is not ready, by loop; empty when it is."""
@@ -200,6 +227,7 @@ class Running(Generic[T_co, R_co]):
                 await close()
             with suppress(Exception):
                 async with self.engine.begin() as connection:
+                    await handle.let_go(connection, self._instance)
                     await connection.execute(_STOPPED, {"instance": self._instance})
         self.telemetry.shutdown()
         await self._vault_engine.dispose()
@@ -252,6 +280,7 @@ class Running(Generic[T_co, R_co]):
         async with self.engine.connect() as connection:
             self.telemetry.waiting.set(len(await parking.listing(connection)))
         await self.consumer.lag()
+        self._reached = time.monotonic()
 
 
 class Pulse:

@@ -267,6 +267,48 @@ class TestParking:
         ((reason,),) = await counting.rows("select reason from parked")
         assert reason == "the process died 3 times while handling it"
 
+    async def test_a_storm_of_kills_parks_no_healthy_message(self, counting: World) -> None:
+        await counting.ask(asked("a", 1))
+        await counting.restart()
+        for _ in range(4):
+            failpoints.arm("handle.before-commit")
+            with pytest.raises(failpoints.Crash):
+                await counting.settle()
+            await counting.restart()
+            # Killed again, and nothing in hand.
+            await counting.restart()
+        await counting.settle()
+        assert await counting.numbers("a") == (1,)
+        assert await counting.rows("select reason from parked") == []
+
+    async def test_what_kills_a_process_before_the_message_is_tried_again_acquits_it(self, counting: World) -> None:
+        await counting.ask(asked("a", 1))
+        await counting.restart()
+        for _ in range(2):
+            failpoints.arm("handle.before-commit")
+            with pytest.raises(failpoints.Crash):
+                await counting.settle()
+            await counting.restart()
+            killed = asyncio.create_task(counting.settle())
+            await asyncio.sleep(0.3)
+            killed.cancel()
+            await asyncio.wait({killed})
+            await counting.restart()
+            assert await counting.rows("select holder, deaths from attempts") == [(None, 0)]
+
+    async def test_an_end_in_order_is_no_death(self, counting: World) -> None:
+        await counting.ask(asked("a", 1))
+        await counting.restart()
+        for _ in range(4):
+            failpoints.arm("handle.before-commit")
+            with pytest.raises(failpoints.Crash):
+                await counting.settle()
+            await counting.restart(clean=True)
+            counting.running.handler.careful = True
+        await counting.settle()
+        assert await counting.numbers("a") == (1,)
+        assert await counting.rows("select reason from parked") == []
+
     async def test_dying_again_and_again_after_the_commit_parks_nothing(self, counting: World) -> None:
         await counting.ask(asked("a", 1))
         for _ in range(5):
@@ -337,6 +379,38 @@ class TestEffects:
         await discard_one(counting.running, 1, "olga", "nonsense")
         await counting.settle()
         assert counting.announcer.reached == ["announce-51", "announce-50"]
+
+
+class TestDeaf:
+    """Whoever cannot hear of a payment or a stop keeps still."""
+
+    async def test_while_no_message_gets_through_nothing_is_sent_and_no_timer_comes(self, counting: World) -> None:
+        await counting.ask(asked("a", 100))
+        await counting.running.consumer.turn()
+        counting.clock.jump(await counting.running.next_due() + timedelta(hours=2))
+        handle = counting.running.consumer._handle
+        healed = asyncio.Event()
+
+        async def handle_once_healed(records: Sequence[Record]) -> None:
+            if not healed.is_set():
+                raise RuntimeError("whatever nobody has thought of")
+            await handle(records)
+
+        counting.running.consumer._handle = handle_once_healed
+        await counting.ask(asked("b", 1))
+        stop = asyncio.Event()
+        running = asyncio.create_task(counting.running.run(stop))
+        await asyncio.sleep(1.5)
+        assert counting.announcer.reached == []
+        assert [said.type for said in await counting.said()] == ["test.counted"]
+        assert not counting.running.hears()
+        healed.set()
+        async with asyncio.timeout(30):
+            while not {"test.announced", "test.woken"} <= {said.type for said in await counting.said()}:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        assert (counting.running.hears(), counting.announcer.reached) == (True, ["announce-100"])
+        stop.set()
+        await running
 
 
 def stop(way: ContactMethod | None = None, tenant: str = "acme", nth: int = 0) -> Outgoing:
