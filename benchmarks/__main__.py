@@ -18,7 +18,7 @@ from audit.log.writer import BATCH
 from doorstep.infra import gc_tuning, telemetry
 from doorstep.infra.database import EmbeddedPostgres
 
-from benchmarks import contenders, decisions, journey, log, timeline
+from benchmarks import contenders, decisions, journey, log, ramp, timeline
 from benchmarks.contenders import Contender
 from benchmarks.journey import Outcome, Passage, System
 from tests.support.kafka_broker import NoBroker, running_broker
@@ -106,6 +106,15 @@ def of_decisions(plan: Plan) -> None:
     print(f"  folded as they were recorded:           {_verdict(many.folded, 50_000)}")
     print(f"  told to cases that decide anew:         {_verdict(many.told, 50_000)}")
     print(f"  their own decisions, beside that:       {many.assessments:,.0f} looks/s")
+
+
+def of_the_ramp() -> None:
+    """One more first contact, after few and after many."""
+    few, many = sorted(found := ramp.measured())
+    print(
+        f"\none more first contact of a day, its counter read, counted and written: {found[few]:.0f} us after {few:,},"
+    )
+    print(f"{found[many]:.0f} us after {many:,}: {found[many] / found[few]:.2f} of it")
 
 
 async def of_a_timeline(plan: Plan) -> None:
@@ -232,7 +241,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="half a minute, rougher figures")
     parser.add_argument(
-        "--only", choices=["decisions", "postgres", "timeline", "log", "kafka"], help="one of the parts"
+        "--only", choices=["decisions", "ramp", "postgres", "timeline", "log", "kafka"], help="one of the parts"
     )
     options = parser.parse_args()
     plan, start = QUICK if options.quick else FULL, time.monotonic()
@@ -241,6 +250,8 @@ def main() -> None:
     gc_tuning.collect_rarely()
     if options.only in (None, "decisions"):
         of_decisions(plan)
+    if options.only in (None, "ramp"):
+        of_the_ramp()
     if options.only in (None, "postgres"):
         asyncio.run(on_one_postgres(plan))
     if options.only in (None, "timeline"):

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -50,7 +51,12 @@ def permitted() -> ContactPermitted:
 def outcome(said: Outcome, clock: str = "11:00") -> ContactOutcomeRecorded:
     """What became of it."""
     return ContactOutcomeRecorded(
-        permit_id=permitted().permit_id, channel="sms", outcome=said, at=at(2, clock), phone_token="phone"
+        permit_id=permitted().permit_id,
+        channel="sms",
+        outcome=said,
+        at=at(2, clock),
+        phone_token="phone",
+        first_at=at(2, "10:15") if said == "not-sent" else None,
     )
 
 
@@ -86,7 +92,34 @@ def test_a_permitted_contact_is_counted_at_its_number_its_address_and_as_a_first
     assert COUNSEL.counts(CASE_1, event) == ["tenant/acme", "number/acme/phone", "address/acme/address"]
     reach = tallied("number/acme/phone", event).reached[event.permit_id]
     assert (reach.way, reach.at, reach.outcome) == ("sms", at(2, "10:15"), "open")
-    assert tallied("tenant/acme", event).firsts == {event.permit_id: at(2, "10:15")}
+    assert tallied("tenant/acme", event).firsts == {at(2, "10:15"): 1}
+
+
+def test_of_a_day_of_many_first_contacts_a_counter_holds_no_more_than_of_a_few() -> None:
+    first, counter = permitted(), None
+    inputs = first.decision.inputs
+    for minute in range(3 * 24 * 60):
+        moment = msgspec.structs.replace(inputs, local_time=at(2, "00:00") + timedelta(minutes=minute))
+        event = msgspec.structs.replace(first, decision=msgspec.structs.replace(first.decision, inputs=moment))
+        counter = COUNSEL.count("tenant/acme", counter, CASE_1, event)
+    assert isinstance(counter, TenantCounter)
+    assert len(counter.firsts) <= 2 * 96
+    assert counter.firsts_between(at(4, "00:00"), at(5, "00:00")) == 24 * 60
+    assert msgspec.json.decode(msgspec.json.encode(counter), type=TenantCounter) == counter
+
+
+def test_what_is_given_back_makes_room_on_the_day_it_was_permitted() -> None:
+    case = woken(told(overdue(1), now=at(2)))
+    given_back = RecordContactOutcome(case.state.contacts.ledger[-1].permit_id, "not-sent", at(3))
+    event = case.when(given_back, at(3)).event
+    assert event.first_at == at(2, "10:15")
+    assert "tenant/acme" in COUNSEL.counts(CASE_1, event)
+
+
+def test_a_half_hour_zone_s_day_begins_where_a_quarter_does() -> None:
+    midnight = at(2, "00:00", ZoneInfo("Asia/Kathmandu"))
+    counter = TenantCounter(firsts={midnight - timedelta(minutes=15): 3, midnight: 5})
+    assert counter.firsts_between(midnight, midnight + timedelta(days=1)) == 5
 
 
 def test_one_that_was_sent_counts_from_when_it_was_and_an_answer_is_remembered() -> None:

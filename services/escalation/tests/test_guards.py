@@ -1,6 +1,6 @@
 """Going live slowly, and stopping at once: a tenant's sending controls, and facts that are too old."""
 
-from datetime import UTC
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -45,9 +45,9 @@ def test_out_of_shadow_mode_no_verdict_mentions_it() -> None:
     assert "shadow-mode" not in {verdict.rule for verdict in permit.decision.verdicts}
 
 
-def firsts(count: int, clock: str = "09:00", on: int = 2) -> dict[str, Any]:
+def firsts(count: int, clock: str = "09:00", on: int = 2) -> dict[datetime, int]:
     """So many first contacts of other cases."""
-    return {f"p{number}": at(on, clock).astimezone(UTC) for number in range(count)}
+    return {at(on, clock): count}
 
 
 def test_the_last_first_contact_of_a_day_and_the_first_too_many() -> None:

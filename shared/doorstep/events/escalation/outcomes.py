@@ -13,7 +13,8 @@ VisitOutcome = Literal["noticed", "started", "completed", "failed", "not-made"]
 
 @event("doorstep.contact.outcome-recorded", topic=ESCALATION)
 class ContactOutcomeRecorded(Event, frozen=True):
-    """The ledger's line for a contact: what the executor said became of its permit."""
+    """The ledger's line for a contact: what the executor said became of its permit. `first_at`: it gives back the first
+    contact of an episode, permitted then."""
 
     permit_id: str
     channel: Channel
@@ -22,6 +23,7 @@ class ContactOutcomeRecorded(Event, frozen=True):
     assess_at: Instant | None = None
     phone_token: str | None = None
     address_token: str | None = None
+    first_at: Instant | None = None
 
 
 @event("doorstep.visit.outcome-recorded", topic=ESCALATION)

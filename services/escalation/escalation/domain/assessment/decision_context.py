@@ -17,6 +17,7 @@ from doorstep.events.escalation.tenants import RampSet, ShadowSet
 from doorstep.events.kernel import SendingAllowed, SendingStopped
 from doorstep.events.registry import Event
 from doorstep.kernel.decider import StreamId, Wake
+from doorstep.messaging.windows import QUARTER, next_quarter
 from msgspec.structs import replace
 
 from escalation.domain.case.borrower import BorrowerProfile
@@ -25,7 +26,8 @@ from escalation.domain.case.contacts import CONTACT_FINALITY, LEDGER_KEEPS, VISI
 from escalation.domain.policy import Policies, Policy
 from escalation.domain.tenant import SendingControls, evolve
 
-FIRSTS_KEPT = timedelta(days=3)
+FIRSTS_KEPT = timedelta(days=2)
+"""Longer than a local day, whatever its clock does."""
 
 
 class PointCounter(msgspec.Struct, frozen=True, tag="point"):
@@ -35,9 +37,14 @@ class PointCounter(msgspec.Struct, frozen=True, tag="point"):
 
 
 class TenantCounter(SendingControls, frozen=True, tag="tenant"):
-    """A tenant's sending controls, and the first contacts that were permitted lately, by permit."""
+    """A tenant's sending controls, and how many first contacts were permitted lately, by the quarter of an hour. Each
+    local day begins with one, in every zone there is."""
 
-    firsts: dict[str, datetime] = msgspec.field(default_factory=dict)
+    firsts: dict[datetime, int] = msgspec.field(default_factory=dict)
+
+    def firsts_between(self, since: datetime, until: datetime) -> int:
+        """How many from `since` up to, not including, `until`. Both are midnight somewhere."""
+        return sum(number for quarter, number in self.firsts.items() if since <= quarter < until)
 
 
 CounterState = PointCounter | TenantCounter | None
@@ -94,7 +101,7 @@ class DecisionContexts:
                 return [_tenant(stream), *_points(stream, event)]
             case ContactPermitted() | VisitPermitted() | VisitOutcomeRecorded():
                 return _points(stream, event)
-            case ContactOutcomeRecorded(outcome="not-sent"):
+            case ContactOutcomeRecorded(first_at=datetime()):
                 return [_tenant(stream), *_points(stream, event)]
             case ContactOutcomeRecorded():
                 return _points(stream, event)
@@ -134,14 +141,20 @@ def _controlled(controls: TenantCounter, event: Event) -> TenantCounter:
     match event:
         case ShadowSet() | RampSet() | SendingStopped() | SendingAllowed():
             return evolve(controls, event)
-        case ContactPermitted(permit_id=permit_id):
-            at = event.decision.inputs.local_time.astimezone(UTC)
-            kept = {name: when for name, when in controls.firsts.items() if when > at - FIRSTS_KEPT}
-            return replace(controls, firsts={**kept, permit_id: at})
-        case ContactOutcomeRecorded(permit_id=permit_id):
-            return replace(controls, firsts={name: at for name, at in controls.firsts.items() if name != permit_id})
+        case ContactPermitted():
+            return _first(controls, _decided_at(event), 1)
+        case ContactOutcomeRecorded(first_at=datetime() as at):
+            return _first(controls, at, -1)
         case _:
             return controls
+
+
+def _first(controls: TenantCounter, at: datetime, more: int) -> TenantCounter:
+    """One first contact `more`, or less, permitted at `at`."""
+    quarter = next_quarter(at) - QUARTER
+    firsts = {**controls.firsts, quarter: controls.firsts.get(quarter, 0) + more}
+    since = max(firsts) - FIRSTS_KEPT
+    return replace(controls, firsts={when: number for when, number in firsts.items() if when > since and number > 0})
 
 
 def _reached(point: PointCounter, event: Event) -> PointCounter:

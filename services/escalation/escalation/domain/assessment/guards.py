@@ -4,7 +4,7 @@ None of these is law, so each is the tenant's `policy`; but no pack and no overr
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 from doorstep.events.escalation.permits import Purpose
@@ -14,6 +14,7 @@ from doorstep.messaging.channels import CHANNELS
 
 from escalation.domain.assessment.decision_context import DecisionContext
 from escalation.domain.case.case import Case
+from escalation.domain.rules.hours import midnight
 from escalation.domain.rules.rules import zones_of
 from escalation.domain.strategy.strategy import Step
 from escalation.domain.tenant import EVERY_WAY
@@ -127,8 +128,8 @@ def _ramp(context: DecisionContext, now: datetime) -> Verdict:
     controls = context.controls
     zone = zones_of(None, None, context.policy.terms.home)[0]
     today = now.astimezone(zone).date()
-    firsts = sum(at.astimezone(zone).date() == today for at in controls.firsts.values())
-    tomorrow = datetime.combine(today + timedelta(days=1), time(), zone).astimezone(UTC)
+    tomorrow = midnight(zone, today + timedelta(days=1))
+    firsts = controls.firsts_between(midnight(zone, today), tomorrow)
     limit, limit_zh = ("any number", "不限") if controls.ramp is None else (str(controls.ramp), str(controls.ramp))
     return _verdict(
         "ramp-limit",

@@ -90,6 +90,7 @@ class Permit(msgspec.Struct, frozen=True, kw_only=True):
     stage: int = 0
     episode: int = 0
     cancelled: bool = False
+    first: bool = False
     settled: bool = False
     lapsed: bool = False
     outcome: str = "open"
@@ -200,6 +201,7 @@ def decide(contacts: Contacts, command: Command, now: datetime) -> Sequence[Outc
                     at=at,
                     # Given back: the step is still to be done.
                     assess_at=next_quarter(now) if outcome == "not-sent" else None,
+                    first_at=permit.at if outcome == "not-sent" and permit.first else None,
                     phone_token=permit.phone_token,
                     address_token=permit.address_token,
                 )
@@ -277,6 +279,7 @@ def _permit(event: Permitted, episode: int) -> Permit:
         decision_id=event.decision.decision_id,
         stage=STAGES.index(event.decision.inputs.stage or "none"),
         episode=episode,
+        first=contact is not None and contact.first,
         phone_token=event.phone_token,
         address_token=event.address_token,
     )
