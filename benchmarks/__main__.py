@@ -111,10 +111,10 @@ def of_decisions(plan: Plan) -> None:
 def of_the_ramp() -> None:
     """One more first contact, after few and after many."""
     few, many = sorted(found := ramp.measured())
+    print("\none more first contact of a day: a tenant's counter read, counted and written")
     print(
-        f"\none more first contact of a day, its counter read, counted and written: {found[few]:.0f} us after {few:,},"
+        f"{found[few]:.0f} us after {few:,}, {found[many]:.0f} us after {many:,}: {found[many] / found[few]:.2f} of it"
     )
-    print(f"{found[many]:.0f} us after {many:,}: {found[many] / found[few]:.2f} of it")
 
 
 async def of_a_timeline(plan: Plan) -> None:

@@ -1,4 +1,4 @@
-"""What one more first contact costs a tenant's counter, when so many were permitted that day: read, counted, written."""
+"""What one more first contact costs a tenant's counter, when so many came before it on that day."""
 
 import time
 from collections.abc import Iterator
