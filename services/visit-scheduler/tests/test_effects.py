@@ -1,9 +1,11 @@
 """The notice: never outside permitted hours, never too late, never twice. Gateway and vault are fakes."""
 
 import asyncio
-from collections.abc import Sequence
+import threading
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -113,6 +115,54 @@ async def _carried_out(notifier: Notifier, calls: Sequence[Call[State]], now: da
             unwanted = notifier.unwanted(call.state, now, call.stopped)
             answers[nth] = unwanted or (await _carried_out(notifier, [first], now))[0]
     return answers
+
+
+class TestPlanner:
+    def test_while_it_searches_everything_else_goes_on(self) -> None:
+        gone_on = threading.Event()
+        seen: list[bool] = []
+
+        class Region(str):
+            """Takes as long to look at as until something else has had its turn."""
+
+            __slots__ = ()
+
+            def __format__(self, spec: str) -> str:
+                seen.append(gone_on.wait(2))
+                return super().__format__(spec)
+
+        async def planned() -> None:
+            lin = SimpleNamespace(
+                agent_id="A-017",
+                tenant="demo",
+                agency="Harbour",
+                certified_until=date(2027, 6, 30),
+                languages=["zh-CN"],
+                regions=[Region("CN")],
+            )
+            there: Any = SimpleNamespace(clock=SimulatedClock(NOW), engine=Database([[lin], []]))
+            request = Requested(visit_id=VISIT_ID, terms=terms(), plan_at=NOW)
+            performing = asyncio.create_task(Planner(there).perform([call(request)]))
+            await asyncio.sleep(0)
+            gone_on.set()
+            await performing
+
+        asyncio.run(planned())
+        assert seen == [True]
+
+
+@dataclass
+class Database:
+    """Answers each query with the next rows."""
+
+    rows: list[list[Any]]
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator["Database"]:
+        yield self
+
+    async def execute(self, *_: Any) -> list[Any]:
+        return self.rows.pop(0)
 
 
 class TestEffects:

@@ -1,6 +1,6 @@
 """The planner against an independent checker, and the cases a person would ask about."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import permutations
 from typing import Any
@@ -11,7 +11,7 @@ from doorstep.events.visits import Collector, VisitTerms
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from visit_scheduler.domain.commands import Plan, Unplan
-from visit_scheduler.domain.planning import FieldAgent, plan
+from visit_scheduler.domain.planning import Diary, FieldAgent, plan
 
 from tests.support.visits import LIN, MEI, NOW, STARTS, agent, terms
 
@@ -116,13 +116,14 @@ instants = st.integers(0, 7 * 96).map(lambda quarters: NOW.replace(minute=15) + 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(requests, min_size=1, max_size=12), field_agents, instants)
 def test_no_plan_ever_breaks_a_rule(wanted: list[VisitTerms], agents: list[FieldAgent], now: datetime) -> None:
-    diary: Bookings = {}
+    diary, booked = Diary(), Bookings()
     for one in wanted:
         found = plan(one, agents, diary, now)
         if isinstance(found, Plan):
-            assert faults(found, one, agents, diary, now) == []
+            assert faults(found, one, agents, booked, now) == []
             for collector in found.collectors:
-                diary.setdefault(collector.agent_id, []).append((found.starts, found.ends))
+                diary.book(collector.agent_id, found.starts, found.ends)
+                booked.setdefault(collector.agent_id, []).append((found.starts, found.ends))
 
 
 @settings(max_examples=100, deadline=None)
@@ -131,7 +132,7 @@ def test_the_order_of_the_agents_does_not_matter(
     wanted: VisitTerms, agents: list[FieldAgent], now: datetime, random: Any
 ) -> None:
     shuffled = random.sample(agents, len(agents))
-    assert plan(wanted, agents, {}, now) == plan(wanted, shuffled, {}, now)
+    assert plan(wanted, agents, Diary(), now) == plan(wanted, shuffled, Diary(), now)
 
 
 @settings(max_examples=100, deadline=None)
@@ -139,7 +140,7 @@ def test_the_order_of_the_agents_does_not_matter(
 def test_what_is_tried_again_is_tried_later_and_never_on_a_sunday(
     wanted: VisitTerms, agents: list[FieldAgent], now: datetime
 ) -> None:
-    found = plan(wanted, agents, {}, now)
+    found = plan(wanted, agents, Diary(), now)
     if isinstance(found, Unplan) and found.retry_at is not None:
         morning = found.retry_at.astimezone(ZoneInfo(wanted.windows.time_zone))
         assert now < found.retry_at < wanted.valid_until
@@ -150,13 +151,13 @@ def test_what_is_tried_again_is_tried_later_and_never_on_a_sunday(
 def planned(
     agents: Iterable[FieldAgent] = TEAM, diary: Bookings | None = None, now: datetime = NOW, **changes: Any
 ) -> Plan:
-    found = plan(terms(**changes), agents, diary or {}, now)
+    found = plan(terms(**changes), agents, Diary(diary), now)
     assert isinstance(found, Plan), found
     return found
 
 
 def unplanned(agents: Iterable[FieldAgent] = TEAM, now: datetime = NOW, **changes: Any) -> Unplan:
-    found = plan(terms(**changes), agents, {}, now)
+    found = plan(terms(**changes), agents, Diary(), now)
     assert isinstance(found, Unplan), found
     return found
 
@@ -263,3 +264,69 @@ def test_a_permit_for_one_agency_sends_nobody_else() -> None:
     assert unplanned(TEAM, agency="Riverside").reason == (
         "fewer than 2 active agents of Riverside speak zh-CN and cover the region"
     )
+
+
+# -- how much work it is
+
+
+class Looked(Diary):
+    """Counts how often it is asked for a day of somebody."""
+
+    days = 0
+
+    def on(self, agent_id: str, day: date, zone: ZoneInfo) -> Sequence[tuple[datetime, datetime]]:
+        self.days += 1
+        return super().on(agent_id, day, zone)
+
+
+class Booked(tuple[datetime, datetime]):
+    """Counts how often any of its kind is read."""
+
+    read = 0
+
+    def __iter__(self) -> Iterator[datetime]:
+        Booked.read += 1
+        return super().__iter__()
+
+
+def many(agents: int, days: int, *, every_day: int) -> tuple[list[FieldAgent], dict[str, list[Booked]]]:
+    """So many agents, each with so many visits on every one of the next days."""
+    there = [
+        agent(Collector(agent_id=f"A-{nth:03}", agency="H", certified_until=date(2027, 6, 30))) for nth in range(agents)
+    ]
+    morning = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
+    starts = [morning + timedelta(days=day, hours=hour) for day in range(days) for hour in range(every_day)]
+    return there, {one.agent_id: [Booked((begin, begin + HOUR)) for begin in starts] for one in there}
+
+
+def test_a_day_on_which_somebody_is_booked_out_is_looked_at_once_not_in_each_of_its_hours() -> None:
+    agents, booked = many(50, 12, every_day=6)
+    diary = Looked(booked)
+    for _ in range(100):
+        assert isinstance(plan(terms(), agents, diary, NOW), Unplan)
+    assert diary.days <= 100 * 50 * 12
+
+
+def test_no_request_reads_through_every_booking_there_is() -> None:
+    agents, booked = many(10, 12, every_day=6)
+    before, number = Booked.read, sum(map(len, booked.values()))
+    diary = Diary(booked)
+    for _ in range(4):
+        plan(terms(), agents, diary, NOW)
+    assert Booked.read - before <= 6 * number, "each once to index it, and once a request on its own day"
+
+
+def test_what_was_booked_since_it_was_asked_is_known() -> None:
+    diary = Diary({"A-017": [(STARTS, STARTS + HOUR)]})
+    zone = ZoneInfo("Asia/Shanghai")
+    assert len(diary.on("A-017", date(2026, 11, 24), zone)) == 1
+    diary.book("A-017", STARTS + 2 * HOUR, STARTS + 3 * HOUR)
+    assert len(diary.on("A-017", date(2026, 11, 24), zone)) == 2
+    assert diary.visits("A-017") == 2
+    assert diary.on("A-017", date(2026, 11, 25), zone) == ()
+
+
+def test_a_visit_across_midnight_is_on_both_days() -> None:
+    evening = datetime(2026, 11, 24, 15, 30, tzinfo=UTC)
+    diary = Diary({"A-017": [(evening, evening + HOUR)]})
+    assert [len(diary.on("A-017", date(2026, 11, day), SHANGHAI)) for day in (23, 24, 25, 26)] == [0, 1, 1, 0]

@@ -1,6 +1,7 @@
 """What a visit sets off outside its own stream: being planned, and the notice to the borrower."""
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Protocol
@@ -22,7 +23,7 @@ from visit_scheduler.domain.appointment import Appointment
 from visit_scheduler.domain.commands import MissNotice, Plan, RecordNoticed, RecordNoticeFailed, Unplan
 from visit_scheduler.domain.hours import next_notice
 from visit_scheduler.domain.notices import CHANNEL
-from visit_scheduler.domain.planning import plan
+from visit_scheduler.domain.planning import Diary, FieldAgent, plan
 from visit_scheduler.domain.states import Noticing, Requested, State, pending
 
 AGAIN = timedelta(minutes=5)
@@ -68,15 +69,23 @@ class Planner:
         async with self._runtime.engine.connect() as connection:
             roster = await views.roster(connection, (call.stream.tenant for call in calls))
             diary = await views.diary(connection, now)
-        outcomes: list[Plan | Unplan] = []
-        for call in calls:
-            agents = roster.get(call.stream.tenant, ())
-            outcome = plan(call.state.terms, agents, diary, now) if isinstance(call.state, Requested) else WITHDRAWN
-            if isinstance(outcome, Plan):
-                for one in outcome.collectors:
-                    diary.setdefault(one.agent_id, []).append((outcome.starts, outcome.ends))
-            outcomes.append(outcome)
-        return [answered(outcome) for outcome in outcomes]
+        # A search through many agents is long: nothing else of the process may wait for it.
+        return [answered(outcome) for outcome in await asyncio.to_thread(planned, calls, roster, diary, now)]
+
+
+def planned(
+    calls: Sequence[Call[State]], roster: Mapping[str, Sequence[FieldAgent]], diary: Diary, now: datetime
+) -> Sequence[Plan | Unplan]:
+    """What comes of each, one after the other; what one books is in the `diary` of the next."""
+    outcomes: list[Plan | Unplan] = []
+    for call in calls:
+        agents = roster.get(call.stream.tenant, ())
+        outcome = plan(call.state.terms, agents, diary, now) if isinstance(call.state, Requested) else WITHDRAWN
+        if isinstance(outcome, Plan):
+            for one in outcome.collectors:
+                diary.book(one.agent_id, outcome.starts, outcome.ends)
+        outcomes.append(outcome)
+    return outcomes
 
 
 class Notifier:

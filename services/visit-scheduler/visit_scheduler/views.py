@@ -21,7 +21,7 @@ from sqlalchemy import Row, TextClause, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from visit_scheduler.domain.planning import Booked, FieldAgent
+from visit_scheduler.domain.planning import Booked, Diary, FieldAgent
 from visit_scheduler.domain.states import State, status_of
 
 PAGE = 200
@@ -52,12 +52,12 @@ async def roster(connection: AsyncConnection, tenants: Iterable[str]) -> Mapping
     return found
 
 
-async def diary(connection: AsyncConnection, now: datetime) -> dict[str, list[Booked]]:
-    """By agent, every booking that counts for a slot after `now`."""
+async def diary(connection: AsyncConnection, now: datetime) -> Diary:
+    """Every booking that counts for a slot after `now`."""
     found: dict[str, list[Booked]] = defaultdict(list)
     for row in await connection.execute(_DIARY, {"since": now - REMEMBERED}):
         found[row.agent_id].append((row.starts, row.ends))
-    return found
+    return Diary(found)
 
 
 async def visit(connection: AsyncConnection, visit_id: str) -> Row[Any] | None:

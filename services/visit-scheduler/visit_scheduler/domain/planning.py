@@ -26,8 +26,42 @@ HORIZON = timedelta(days=31)
 """Nothing is planned further ahead than this."""
 
 Booked = tuple[datetime, datetime]
-Diary = Mapping[str, Sequence[Booked]]
-"""By agent, when each is to visit, or has visited, someone."""
+"""From when to when."""
+
+
+class Diary:
+    """When each agent is to visit, or has visited, someone. Kept by agent and local day, for each zone that is asked
+    for: a plan looks at one day of one agent, never through all of them."""
+
+    def __init__(self, booked: Mapping[str, Iterable[Booked]] | None = None) -> None:
+        self._booked: dict[str, list[Booked]] = {agent: list(visits) for agent, visits in (booked or {}).items()}
+        self._days: dict[ZoneInfo, dict[tuple[str, date], list[Booked]]] = {}
+
+    def book(self, agent_id: str, starts: datetime, ends: datetime) -> None:
+        """One visit more."""
+        self._booked.setdefault(agent_id, []).append((starts, ends))
+        for zone, days in self._days.items():
+            _enter(days, zone, agent_id, (starts, ends))
+
+    def visits(self, agent_id: str) -> int:
+        """How many there are."""
+        return len(self._booked.get(agent_id, ()))
+
+    def on(self, agent_id: str, day: date, zone: ZoneInfo) -> Sequence[Booked]:
+        """Those that touch a day of `zone`."""
+        if zone not in self._days:
+            days = self._days[zone] = {}
+            for agent, booked in self._booked.items():
+                for one in booked:
+                    _enter(days, zone, agent, one)
+        return self._days[zone].get((agent_id, day), ())
+
+
+def _enter(days: dict[tuple[str, date], list[Booked]], zone: ZoneInfo, agent_id: str, booked: Booked) -> None:
+    day, last = (instant.astimezone(zone).date() for instant in booked)
+    while day <= last:
+        days.setdefault((agent_id, day), []).append(booked)
+        day += timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -58,10 +92,13 @@ def plan(terms: VisitTerms, agents: Iterable[FieldAgent], diary: Diary, now: dat
     Soft: the earlier slot, then the least booked collectors, then agent ids."""
     able = [one for one in agents if _able(one, terms)]
     possible = tuple(slots(terms, now))
-    for starts in possible:
-        team = _team(terms, able, diary, starts)
-        if team:
-            return Plan(tuple(_collector(one) for one in team), starts, starts + SLOT)
+    for day, hours in groupby(possible, key=lambda starts: local(terms.windows, starts).date()):
+        ready = [one for one in able if one.certified_until >= day and _has_room(diary, one, terms, day)]
+        # Whoever is done for a day is so in each of its hours.
+        for starts in hours if len(ready) >= staff(terms) else ():
+            free = [one for one in ready if not _visits(diary, one, terms, day, starts)]
+            if team := _team(terms, free, diary):
+                return Plan(tuple(_collector(one) for one in team), starts, starts + SLOT)
     return Unplan(_reason(terms, possible, able), _retry(terms, now))
 
 
@@ -92,16 +129,13 @@ def _hours(day: date, time_zone: str) -> Sequence[datetime]:
     return [datetime.combine(day, time(hour), zone).astimezone(UTC) for hour in range(FIRST_HOUR, LAST_HOUR + 1)]
 
 
-def _team(terms: VisitTerms, able: Sequence[FieldAgent], diary: Diary, starts: datetime) -> Sequence[FieldAgent]:
-    day = local(terms.windows, starts).date()
-    ready = [one for one in able if one.certified_until >= day and _free(diary.get(one.agent_id, ()), terms, starts)]
-
+def _team(terms: VisitTerms, ready: Sequence[FieldAgent], diary: Diary) -> Sequence[FieldAgent]:
     def burden(one: FieldAgent) -> tuple[int, str]:
-        return len(diary.get(one.agent_id, ())), one.agent_id
+        return diary.visits(one.agent_id), one.agent_id
 
-    ready.sort(key=lambda one: (one.agency, burden(one)))
+    ordered = sorted(ready, key=lambda one: (one.agency, burden(one)))
     size = staff(terms)
-    teams = [list(team)[:size] for _, team in groupby(ready, key=lambda one: one.agency)]
+    teams = [list(team)[:size] for _, team in groupby(ordered, key=lambda one: one.agency)]
     return min(
         (team for team in teams if len(team) == size),
         key=lambda team: (sum(burden(one)[0] for one in team), sorted(one.agent_id for one in team)),
@@ -109,10 +143,14 @@ def _team(terms: VisitTerms, able: Sequence[FieldAgent], diary: Diary, starts: d
     )
 
 
-def _free(booked: Sequence[Booked], terms: VisitTerms, starts: datetime) -> bool:
-    day = local(terms.windows, starts).date()
-    overlaps = any(begin < starts + SLOT and starts < end for begin, end in booked)
-    return not overlaps and sum(local(terms.windows, begin).date() == day for begin, _ in booked) < A_DAY
+def _has_room(diary: Diary, one: FieldAgent, terms: VisitTerms, day: date) -> bool:
+    zone = ZoneInfo(terms.windows.time_zone)
+    return sum(begin.astimezone(zone).date() == day for begin, _ in diary.on(one.agent_id, day, zone)) < A_DAY
+
+
+def _visits(diary: Diary, one: FieldAgent, terms: VisitTerms, day: date, starts: datetime) -> bool:
+    booked = diary.on(one.agent_id, day, ZoneInfo(terms.windows.time_zone))
+    return any(begin < starts + SLOT and starts < end for begin, end in booked)
 
 
 def _collector(one: FieldAgent) -> Collector:
