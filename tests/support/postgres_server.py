@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ class OwnPostgres:
 
     def __init__(self, folder: Path) -> None:
         self._embedded = database.EmbeddedPostgres(folder)
+        self._folder = folder
 
     async def new_database(self, *versions: Path) -> AsyncEngine:
         """A fresh database with the given migrations."""
@@ -34,6 +36,23 @@ class OwnPostgres:
     def start(self) -> None:
         """Returns when it has recovered."""
         self._embedded._server.ensure_postgres_running()
+
+    def keep_replicas(self, *names: str) -> None:
+        """What replicas have that follow no further: every file, as of now."""
+        self.stop_immediately()
+        for name in names:
+            subprocess.run(["cp", "-a", self._folder, self._folder.with_name(name)], check=True)
+        self.start()
+
+    def fail_over_to(self, name: str) -> None:
+        """The server is lost with all that it committed since; the replica is promoted in its place."""
+        self.stop_immediately()
+        shutil.rmtree(self._folder)
+        self._folder.with_name(name).rename(self._folder)
+        (self._folder / "postmaster.pid").unlink(missing_ok=True)
+        (self._folder / "standby.signal").touch()
+        self.start()
+        self._embedded._server.psql("select pg_promote()")
 
     def stop(self) -> None:
         """For good."""

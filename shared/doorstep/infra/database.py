@@ -15,6 +15,17 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 KERNEL = _MIGRATIONS / "versions"
 VAULT = _MIGRATIONS / "vault"
 BUS = _MIGRATIONS / "bus"
+HISTORY = (
+    "(select system_identifier from pg_control_system())::text || '/'"
+    " || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)"
+)
+"""SQL, for any role: the server's identity and its timeline. A restart keeps both, also after a crash. Whoever takes
+over from another server, or is brought back to a point in time, begins a new timeline, and may lack what was committed
+last; a new server, where a dump is restored, has another identity."""
+_RENEW = text(
+    f"""update store set history = {HISTORY},
+        epoch = case when history = {HISTORY} then epoch else :fresh end returning epoch"""
+)
 
 
 def engine(url: str, *, name: str = "doorstep", pool_size: int = 8) -> AsyncEngine:
@@ -45,7 +56,7 @@ async def migrate(target: AsyncEngine, *versions: Path, epoch: str | None = None
         await connection.run_sync(_upgrade, versions)
         if KERNEL in versions:
             await connection.execute(
-                text("insert into store (epoch) values (:epoch) on conflict do nothing"),
+                text(f"insert into store (epoch, history) values (:epoch, {HISTORY}) on conflict do nothing"),
                 {"epoch": epoch or secrets.token_hex(8)},
             )
 
@@ -63,9 +74,11 @@ def _upgrade(connection: Connection, versions: Sequence[Path]) -> None:
     command.upgrade(config, "heads")
 
 
-async def epoch_of(connection: AsyncConnection) -> str:
-    """The store's epoch."""
-    return str((await connection.execute(text("select epoch from store"))).scalar_one())
+async def renew_epoch(connection: AsyncConnection) -> str:
+    """The epoch of a store whose history is not the one it was written in any more: made once, for all processes, and
+    committed with the first thing written in it."""
+    found = await connection.execute(_RENEW, {"fresh": secrets.token_hex(8)})
+    return str(found.scalar_one())
 
 
 class NotInstalled(Exception):

@@ -97,7 +97,6 @@ class Running(Generic[T_co, R_co]):
         if isinstance(self.bus, KafkaBus):
             await self.bus.ensure_topics(tuple(topics.TOPICS))
         async with self.engine.begin() as connection:
-            epoch = await database.epoch_of(connection)
             crashed = (await connection.execute(_CRASHED)).scalars().all()
             await handle.charge(connection, crashed)
             await connection.execute(_STARTED, {"instance": self._instance})
@@ -106,7 +105,7 @@ class Running(Generic[T_co, R_co]):
         deciders = {**service.deciders, parking.CATEGORY: parking.DECIDER, artifacts.CATEGORY: artifacts.DECIDER}
         counters = Counters(service.contexts(self.resources))
         await counters.refresh(engine)
-        store = self._store = Store(service, deciders, epoch, telemetry, counters)
+        store = self._store = Store(service, deciders, telemetry, counters)
         self.handler = Handler(service, self, store, telemetry, instance=self._instance, careful=bool(crashed))
         self.consumer = Consumer(service.name, service.listens, self.bus, self.handler.handle, telemetry, batch)
         self.timers = Timers(engine, clock, store, telemetry, batch)

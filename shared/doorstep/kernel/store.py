@@ -11,14 +11,14 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from doorstep.events.envelope import Envelope, decode, encode, event_id
 from doorstep.events.registry import Event, decode_event
-from doorstep.infra import failpoints
-from doorstep.infra.telemetry import Telemetry
+from doorstep.infra import database, failpoints
+from doorstep.infra.telemetry import Telemetry, log
 from doorstep.kernel import sending_controls
 from doorstep.kernel.counters import Counters
 from doorstep.kernel.decider import NO_TENANT, Decider, Routed, StreamId
@@ -59,15 +59,12 @@ class Store:
         self,
         service: Service[Any, Any],
         deciders: Mapping[str, Decider],
-        epoch: str,
         telemetry: Telemetry,
         counters: Counters,
     ) -> None:
         self._service = service
         self._deciders = deciders
         self._counters = counters
-        # Services may share an epoch, and each has streams that tell of parking.
-        self._epoch = f"{epoch}/{service.name}"
         self._telemetry = telemetry
         self.changes = 0
         """Grows whenever something was written that a loop may have to look at."""
@@ -78,13 +75,13 @@ class Store:
         Raises Conflict, and whatever a decider raises (Refused among it); then roll back."""
         if not work:
             return ()
-        streams = await self._load(connection, [one.routed.stream for one in work], lock=True)
+        epoch, streams = await self._lock(connection, [one.routed.stream for one in work])
         wanted = [(one.routed.stream, streams[str(one.routed.stream)].state, one.routed.command) for one in work]
         counted = await self._counters.load(connection, wanted)
         for one in work:
             stream = streams[str(one.routed.stream)]
             before = len(stream.fresh)
-            self._decide(stream, counted.with_context(stream.id, stream.state, one.routed.command), one, now)
+            self._decide(stream, counted.with_context(stream.id, stream.state, one.routed.command), one, now, epoch)
             counted.count(stream.id, [fresh.event for fresh in stream.fresh[before:]])
         await counted.write(connection)
         changed = [stream for stream in streams.values() if stream.fresh]
@@ -94,14 +91,30 @@ class Store:
 
     async def state(self, connection: AsyncConnection, ids: Sequence[StreamId]) -> dict[str, Any]:
         """The present states by stream name, unlocked."""
-        return {name: stream.state for name, stream in (await self._load(connection, ids, lock=False)).items()}
+        wanted = {str(one): one for one in ids}
+        found = await connection.execute(_READ, {"streams": sorted(wanted)})
+        streams = await self._streams(connection, wanted, found.all())
+        return {name: stream.state for name, stream in streams.items()}
 
-    async def _load(self, connection: AsyncConnection, ids: Sequence[StreamId], *, lock: bool) -> dict[str, _Stream]:
+    async def _lock(self, connection: AsyncConnection, ids: Sequence[StreamId]) -> tuple[str, dict[str, _Stream]]:
+        """The store's epoch, as of this transaction, and the streams."""
         wanted = {str(one): one for one in ids}
         # Locked in the order of their names, so that two batches cannot wait for each other.
-        found = await connection.execute(_LOCKED if lock else _READ, {"streams": sorted(wanted)})
+        rows = (await connection.execute(_LOCKED, {"streams": sorted(wanted)})).all()
+        epoch = rows[0].epoch
+        # Numbers that were given and lost are given again; their ids must not be.
+        if rows[0].history != rows[0].present:
+            epoch = await database.renew_epoch(connection)
+            log.warning("the database goes on from another history: a new epoch begins", service=self._service.name)
+        # Services may share an epoch, and each has streams that tell of parking.
+        found = [row for row in rows if row.stream is not None]
+        return f"{epoch}/{self._service.name}", await self._streams(connection, wanted, found)
+
+    async def _streams(
+        self, connection: AsyncConnection, wanted: Mapping[str, StreamId], found: Sequence[Row[Any]]
+    ) -> dict[str, _Stream]:
         streams = {}
-        for row in found.all():
+        for row in found:
             decider = self._deciders[wanted[row.stream].category]
             if row.fold == decider.fold_id:
                 state = decider.load(row.state)
@@ -124,7 +137,7 @@ class Store:
         rows = await connection.execute(_HISTORY, {"stream": stream})
         return decider.fold([decode_event(decode(row.value)) for row in rows])
 
-    def _decide(self, stream: _Stream, command: object, work: Work, now: datetime) -> None:
+    def _decide(self, stream: _Stream, command: object, work: Work, now: datetime, epoch: str) -> None:
         with self._telemetry.span(
             f"{stream.id.category} {type(work.routed.command).__name__}",
             work.traceparent or stream.traceparent,
@@ -137,11 +150,11 @@ class Store:
                 stream.version += 1
                 stream.correlation_id = work.correlation_id or stream.correlation_id or work.cause or stream.name
                 stream.traceparent = traceparent
-                stream.fresh.append(self._committed(stream, event, work, now))
+                stream.fresh.append(self._committed(stream, event, work, now, epoch))
 
-    def _committed(self, stream: _Stream, event: Event, work: Work, now: datetime) -> Committed:
+    def _committed(self, stream: _Stream, event: Event, work: Work, now: datetime, epoch: str) -> Committed:
         envelope = Envelope(
-            id=event_id(self._epoch, stream.name, stream.version),
+            id=event_id(epoch, stream.name, stream.version),
             source=f"/doorstep/{self._service.name}",
             type=event.event_type,
             subject=stream.id.key,
@@ -227,7 +240,11 @@ _READ = text(
     "select stream, tenant, version, fold, state, correlation_id, traceparent"
     " from streams where stream = any(cast(:streams as text[]))"
 )
-_LOCKED = text(f"{_READ.text} order by stream for update")
+_LOCKED = text(
+    f"""with locked as materialized ({_READ.text} order by stream for update)
+    select store.epoch, store.history, {database.HISTORY} as present, locked.*
+    from store left join locked on true order by stream"""
+)
 _HISTORY = text("select value from events where stream = :stream order by version")
 _APPEND = text(
     """with fresh as (
