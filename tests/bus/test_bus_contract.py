@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
-from doorstep.bus.interface import Bus, Outgoing, Record, Subscription
+from doorstep.bus.interface import FRAME, LARGEST_MESSAGE, Bus, Outgoing, Record, Subscription
 from doorstep.bus.kafka import KafkaBus
 from doorstep.bus.postgres import PostgresBus
 from doorstep.infra import database
@@ -60,6 +60,16 @@ async def test_what_was_published_is_read_as_it_was(bus: Bus) -> None:
     subscription = await bus.subscribe("readers", [NEWS])
     (record,) = await read(subscription, 1)
     assert (record.partition.topic, record.key, record.value) == (NEWS, "张三", b'{"a": 1}')
+    await subscription.close()
+
+
+async def test_what_no_bus_carries_is_refused_before_anything_is_published(bus: Bus) -> None:
+    large = Outgoing(NEWS, "a", b"x" * (LARGEST_MESSAGE - FRAME))
+    with pytest.raises(ValueError, match="too large"):
+        await bus.publish([*news(3), large])
+    await bus.publish([large._replace(value=large.value[1:])])
+    subscription = await bus.subscribe("readers", [NEWS])
+    assert [len(record.value) for record in await read(subscription, 1)] == [LARGEST_MESSAGE - FRAME - 1]
     await subscription.close()
 
 

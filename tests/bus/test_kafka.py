@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiokafka import AIOKafkaProducer
 from doorstep.bus import kafka
-from doorstep.bus.interface import Outgoing, Record
+from doorstep.bus.interface import LARGEST_MESSAGE, Outgoing, Record
 from doorstep.bus.kafka import KafkaBus, KafkaSubscription
 from doorstep.bus.log_rate_limit import RateLimit
 
@@ -92,7 +92,7 @@ async def test_foreign_messages_without_key_or_value_become_empty(
 @pytest.mark.kafka
 async def test_a_message_beyond_the_limit_is_refused_and_the_next_one_goes_through(bus: KafkaBus) -> None:
     with pytest.raises(ValueError, match="too large"):
-        await bus.publish([Outgoing(NEWS, "a", b"x" * (kafka.LARGEST_MESSAGE + 1))])
+        await bus.publish([Outgoing(NEWS, "a", b"x" * (LARGEST_MESSAGE + 1))])
     await bus.publish([Outgoing(NEWS, "a", b"small")])
 
 

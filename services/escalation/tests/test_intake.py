@@ -5,9 +5,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from doorstep.bus.interface import Outgoing, Partition, Record
+from doorstep.bus.interface import FRAME, LARGEST_MESSAGE, Outgoing, Partition, Record
 from doorstep.events.envelope import decode
 from doorstep.events.escalation.loans import LoanCureRecorded, LoanOverdueRecorded, PaymentRecorded
+from doorstep.events.intake import LARGEST_FACT
 from doorstep.events.topics import INTAKE
 from doorstep.infra import database
 from doorstep.kernel.runtime import Running
@@ -252,6 +253,26 @@ async def test_what_an_older_release_has_taken_is_known_by_its_new_name(door: Do
     assert door.running.telemetry.duplicates._value.get() == len(facts)
     await taken(door, message("payment-received", key="other:L1", tenant="other", source="/core", id="p 1"))
     assert len(await door.rows(PAYMENTS)) == len(facts) + 1
+
+
+def filled(size: int, **changes: Any) -> Record:
+    """A fact of `size` bytes, all of it of the borrower."""
+    empty = message(address="", **changes)
+    return message(address="x" * (size - len(empty.value)), **changes)
+
+
+async def test_the_largest_fact_fits_the_bus_once_it_is_sealed(door: Door) -> None:
+    await taken(door, filled(LARGEST_FACT))
+    ((published,),) = await door.rows("select length(value) from events where type = 'doorstep.loan.overdue-recorded'")
+    assert LARGEST_MESSAGE / 2 < published < LARGEST_MESSAGE - FRAME
+
+
+async def test_a_larger_fact_is_refused_and_the_cancellations_of_others_go_out(door: Door) -> None:
+    await taken(door, filled(6_400_000), message("payment-received", key="acme:L2", loan_id="L2", borrower_id="B2"))
+    ((reason, case_id),) = await door.rows("select reason, case_id from parked")
+    assert (reason.startswith("is larger than 2,097,152 bytes"), case_id) == (True, door.case_id())
+    assert len(await door.rows(PAYMENTS)) == 1
+    assert await door.rows("select 1 from outbox") == []
 
 
 DEEP = b"[" * 100_000 + b"]" * 100_000

@@ -3,6 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+LARGEST_MESSAGE = 8 * 1024 * 1024
+"""Bytes of a message on the wire: key, value and FRAME."""
+FRAME = 1024
+
 
 class Outgoing(NamedTuple):
     """A message to publish; messages of one key keep their order."""
@@ -54,7 +58,8 @@ class Bus(Protocol):
     """Raises ConnectionError while the bus cannot be reached."""
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
-        """Durable once it returns. On an exception any part may have been published."""
+        """Durable once it returns. On an exception any part may have been published. Raises ValueError when one of
+        them can never be: larger than LARGEST_MESSAGE, for example, and then nothing was published."""
         ...
 
     async def subscribe(self, group: str, topics: Sequence[str]) -> Subscription:
@@ -64,3 +69,10 @@ class Bus(Protocol):
     async def close(self) -> None:
         """Let go of every connection."""
         ...
+
+
+def demand_room(messages: Sequence[Outgoing]) -> None:
+    """Raises ValueError for a message that is larger than any bus carries."""
+    for topic, key, value in messages:
+        if (size := len(key.encode()) + len(value) + FRAME) > LARGEST_MESSAGE:
+            raise ValueError(f"{size:,} bytes for {topic} are too large: a bus carries {LARGEST_MESSAGE:,}")

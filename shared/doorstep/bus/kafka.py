@@ -20,7 +20,7 @@ from aiokafka.errors import (
     for_code,
 )
 
-from doorstep.bus.interface import Outgoing, Partition, Record
+from doorstep.bus.interface import LARGEST_MESSAGE, Outgoing, Partition, Record, demand_room
 from doorstep.bus.log_rate_limit import rate_limit
 from doorstep.events.topics import TOPICS
 from doorstep.infra.settings import Settings, WrongSettings
@@ -28,7 +28,6 @@ from doorstep.infra.settings import Settings, WrongSettings
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-LARGEST_MESSAGE = 8 * 1024 * 1024
 REQUEST_TIMEOUT = 10.0
 PUBLISH_TIMEOUT = 30.0
 CLOSE_TIMEOUT = 5.0
@@ -87,9 +86,10 @@ class KafkaBus:
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Durable once it returns. On an exception any part may have been published: send all again.
-        Raises ConnectionError; ValueError for a message that the broker finds too large."""
+        Raises ConnectionError; ValueError for a message that is too large, for us or for its topic."""
         if not messages:
             return
+        demand_room(messages)
         producer = await self._ready_producer()
         try:
             await asyncio.wait_for(self._send(producer, messages), PUBLISH_TIMEOUT)

@@ -13,8 +13,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from doorstep.bus.interface import Outgoing, Partition, Record
+from doorstep.bus.interface import Outgoing, Partition, Record, demand_room
 from doorstep.events.topics import PLAINTEXT
+from doorstep.infra.database import unreachable
+from doorstep.infra.telemetry import where
 from doorstep.infra.vault import Vault
 
 POLL = 0.2
@@ -35,7 +37,9 @@ class PostgresBus:
         self.published = asyncio.Event()
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
-        """Durable once it returns. Raises ConnectionError while PostgreSQL is away."""
+        """Durable once it returns. Raises ConnectionError while PostgreSQL is away, ValueError for a message that it
+        cannot keep."""
+        demand_room(messages)
         try:
             columns = {
                 "topic": [message.topic for message in messages],
@@ -46,6 +50,8 @@ class PostgresBus:
                 await connection.execute(_LOCK)
                 heads = (await connection.execute(_PUBLISH, columns)).all()
         except (DBAPIError, OSError) as error:
+            if not unreachable(error):
+                raise ValueError(f"PostgreSQL cannot keep a message: {where(error)}") from error
             raise ConnectionError("the embedded bus does not answer: is its PostgreSQL running?") from error
         self.heads |= {row.topic: row.position for row in heads}
         self.published.set()

@@ -10,7 +10,8 @@ from doorstep.events.registry import Event, event
 class MessageParked(Event, frozen=True):
     """A message could not be handled and waits, with all later ones of its key, for a person.
 
-    While it waits nothing is sent in its case: what waits behind it may be the payment."""
+    While it waits nothing is sent in its case: what waits behind it may be the payment. `origin_partition` -1: an event
+    of the service's own that no bus takes; `origin_offset` is its place in the outbox."""
 
     parked_id: int
     key: str

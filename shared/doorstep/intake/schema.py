@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from doorstep.events.intake import (
+    LARGEST_FACT,
     Fact,
     LoanCured,
     LoanCuredFact,
@@ -69,7 +70,8 @@ _ABOUT = (
     "What a bank says to Doorstep: CloudEvents 1.0 in structured JSON mode, published with the key "
     "`<tenant>:<loan_id>`. Unknown fields are ignored. Rules a schema cannot state: currency and time zone "
     "must exist, overdue_since is not after business_date, latitude and longitude come together, no id "
-    "holds a control character, dates lie between 1970 and 2199."
+    "holds a control character, dates lie between 1970 and 2199, and a message has "
+    f"{LARGEST_FACT:,} bytes at most."
 )
 _DEFINITIONS = {
     Borrower.__name__: "Who owes the loan, and how to reach that person. Sealed as soon as it is accepted.",

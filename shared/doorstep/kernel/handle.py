@@ -18,7 +18,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from doorstep.bus.interface import Partition, Record
+from doorstep.bus.interface import Outgoing, Partition, Record
 from doorstep.events.envelope import UNREADABLE, Envelope, decode
 from doorstep.events.registry import Event, UnknownEvent, decode_event
 from doorstep.infra import failpoints
@@ -104,8 +104,11 @@ class Handler:
                 await self._alone(record)
 
     async def replay(self, parked: Parked, by: str, reason: str | None) -> None:
-        """Handle a parked message after all, as if it had come now; nothing when somebody was quicker. Raises
-        StillUnreadable, or whatever handling it raises."""
+        """Handle a parked message after all, as if it had come now, or publish it if it is our own; nothing when
+        somebody was quicker. Raises StillUnreadable, or whatever handling it raises."""
+        if parked.outgoing:
+            await self._publish_again(parked, by, reason)
+            return
         record = parked.record._replace(value=await parking.opened(self._runtime.vault, parked))
         (message,) = await self._read([record])
         if isinstance(message.meaning, Unreadable):
@@ -113,6 +116,22 @@ class Handler:
         async with self._runtime.engine.begin() as connection:
             if await parking.close(connection, parked, "replayed", by, reason):
                 await self._take(connection, [message])
+                await self._release(connection, parked, "replayed", by, reason)
+
+    async def set_aside(self, position: int, message: Outgoing, reason: str) -> None:
+        """Take a message of ours that no bus will take out of the outbox, where it stands at `position`, and park it:
+        its case rests until a person has seen to it."""
+        record = Record(Partition(message.topic, parking.OUTBOX), position, message.key, message.value)
+        unsendable = Unreadable(f"cannot be published: {reason}", message.key, parking.outgoing_name(message.key))
+        async with self._runtime.engine.begin() as connection:
+            if (await connection.execute(_TAKE_OUT, {"position": position})).first() is not None:
+                one = _Message(record, unsendable)
+                await self._park_in(connection, one, one.key, unsendable.reason, None)
+
+    async def _publish_again(self, parked: Parked, by: str, reason: str | None) -> None:
+        async with self._runtime.engine.begin() as connection:
+            if await parking.close(connection, parked, "replayed", by, reason):
+                await parking.publish_again(connection, self._runtime.vault, parked)
                 await self._release(connection, parked, "replayed", by, reason)
 
     async def discard(self, parked: Parked, by: str, reason: str) -> None:
@@ -370,6 +389,7 @@ _INBOX = text(
     "insert into inbox (consumer, message_id) select :consumer, m from unnest(cast(:ids as text[])) as n(m)"
     " on conflict do nothing returning message_id"
 )
+_TAKE_OUT = text("delete from outbox where position = :position returning position")
 _ACQUIT = text(
     "update attempts set deaths = greatest(0, deaths - (select count(*) from unnest(cast(:dead as text[])) as dead(one)"
     " where not exists (select from attempts held where held.holder = dead.one)))"

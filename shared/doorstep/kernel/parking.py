@@ -29,6 +29,9 @@ KEPT_FOR = timedelta(days=30)
 LONGEST_NAME = 1_000
 """Bytes of the longest name that PostgreSQL can index, beside another one."""
 LONGEST_REASON = 2_000
+OUTBOX = -1
+"""In place of a partition: the message is our own and was never published; its offset is its place in the outbox."""
+_OUTGOING = ".outbox"
 Fate = Literal["replayed", "discarded"]
 
 
@@ -127,6 +130,11 @@ def name_of(key: str) -> str:
     return key if storable(key) else f"{clean(key, 100)} sha256:{hashlib.sha256(_encoded(key)).hexdigest()}"
 
 
+def outgoing_name(key: str) -> str:
+    """What our own messages of `key` are parked under: what comes in under `key` does not wait for them."""
+    return key + _OUTGOING
+
+
 def clean(text: str, length: int) -> str:
     """The first `length` characters of `text`, with something readable for what PostgreSQL cannot hold."""
     return text[:length].replace("\0", "_").encode(errors="backslashreplace").decode()
@@ -161,6 +169,11 @@ class Parked:
     def record(self) -> Record:
         """Where it came from; its bytes are under seal."""
         return Record(Partition(self.topic, self.partition), self.offset, self.key, b"")
+
+    @property
+    def outgoing(self) -> bool:
+        """Whether it is our own, and was not published."""
+        return self.partition == OUTBOX
 
 
 class First(NamedTuple):
@@ -220,6 +233,13 @@ async def close(connection: AsyncConnection, parked: Parked, status: Fate, by: s
     return closed.first() is not None
 
 
+async def publish_again(connection: AsyncConnection, vault: Vault, parked: Parked) -> None:
+    """Put an outgoing message back into the outbox, behind all that is there. Raises Erased, Tampered."""
+    value = await opened(vault, parked)
+    key = parked.key.removesuffix(_OUTGOING)
+    await connection.execute(_PUBLISH, {"topic": parked.topic, "key": key, "value": value})
+
+
 async def opened(vault: Vault, parked: Parked) -> bytes:
     """The original bytes. Raises Erased, Tampered."""
     (value,) = await vault.open([msgspec.json.decode(parked.sealed, type=Sealed)])
@@ -243,6 +263,7 @@ _PARK = text(
     " values (:topic, :partition, :offset, :key, :case_id, :sealed, :reason, :behind, :now)"
     ' on conflict (topic, partition, "offset") do nothing returning id'
 )
+_PUBLISH = text("insert into outbox (topic, key, value) values (:topic, :key, :value)")
 _LIST = text(
     'select id, topic, partition, "offset", key, case_id, reason, behind, parked_at, status, sealed from parked'
     " where case when cast(:id as bigint) is null then status = 'waiting' else id = :id end"

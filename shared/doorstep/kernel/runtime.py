@@ -111,7 +111,7 @@ class Running(Generic[T_co, R_co]):
         self.timers = Timers(engine, clock, store, telemetry, batch)
         limits = Limits(self.settings.call_timeout, self.settings.call_margin, self.settings.calls_at_once)
         self.effects = Effects(service.performers(self), engine, clock, store, telemetry, limits)
-        self.relay = Relay(engine, self.bus, telemetry, batch)
+        self.relay = Relay(engine, self.bus, telemetry, batch, set_aside=self.handler.set_aside)
         publisher = Publisher(self, lambda: service.artifacts(self.resources))
         self.workers = [publisher, *service.workers(self)]
         self._faults.pop("start", None)

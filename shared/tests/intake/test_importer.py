@@ -1,12 +1,13 @@
 """What a bank's snapshots become on intake.v1."""
 
 import asyncio
+import csv
 import time
 from datetime import date
 from pathlib import Path
 
 import pytest
-from doorstep.events.intake import LoanOverdueFact
+from doorstep.events.intake import LARGEST_FACT, LoanOverdueFact, encode_fact
 from doorstep.intake.importer import FileRefused, NotConfirmed
 from doorstep.intake.mapping import ColumnMapping
 from doorstep.intake.rows import parse
@@ -22,6 +23,15 @@ async def test_every_row_becomes_a_fact_keyed_by_its_loan(office: Office, bank: 
     assert str(report) == "acme 2026-03-02 imported: 2 overdue, 0 cured, 0 unchanged"
     assert await office.said() == ["2026-03-02 L1 overdue 100.00", "2026-03-02 L2 overdue 100.00"]
     assert await office.keys() == ["doorstep.intake.v1 acme:L1", "doorstep.intake.v1 acme:L2"]
+
+
+async def test_the_largest_row_makes_a_fact_that_is_taken(office: Office, bank: Bank) -> None:
+    longest = {"address": "🏠" * csv.field_size_limit(), "push_token": "x" * 4096, "segment": "段" * 200}
+    await office.importer.import_file(bank.snapshot(2, "L1", **longest))
+    (fact,) = await office.facts()
+    assert LARGEST_FACT / 4 < len(encode_fact(fact)) < LARGEST_FACT
+    with pytest.raises(FileRefused, match="line 2: the file stops being CSV here: field larger"):
+        await office.importer.import_file(bank.snapshot(3, "L1", address="x" * (csv.field_size_limit() + 1)))
 
 
 async def test_a_fact_says_who_and_when(office: Office, bank: Bank) -> None:

@@ -8,13 +8,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from doorstep.bus import interface
 from doorstep.bus.interface import Outgoing, Partition, Record
 from doorstep.events.envelope import Envelope
 from doorstep.events.kernel import MessageParked, SendingAllowed, SendingStopped
 from doorstep.events.registry import Event
 from doorstep.events.values import ContactMethod
 from doorstep.infra import failpoints
-from doorstep.kernel import parking
+from doorstep.kernel import http, parking
 from doorstep.kernel.decider import Refused, Routed
 from doorstep.kernel.service import Committed, Runtime, Translated
 from doorstep.kernel.store import Store, Work
@@ -148,7 +149,7 @@ class TestParking:
         await counting.settle()
         assert await counting.numbers("b") == (1, 2)
         ((reason,),) = await counting.rows("select reason from parked")
-        assert reason.startswith("failed 3 times: RuntimeError at counting:")
+        assert reason.startswith("failed 3 times: RuntimeError at tests.support.counting:")
         assert "138" not in reason
 
     async def test_parking_and_release_are_events(self, counting: World) -> None:
@@ -183,7 +184,7 @@ class TestParking:
         await counting.settle()
         stopped = await replay_key(counting.running, "a", "olga")
         assert (stopped["replayed"], stopped["waiting"], stopped["stopped_at"]) == (0, 2, 1)
-        assert str(stopped["reason"]).startswith("RuntimeError at counting:")
+        assert str(stopped["reason"]).startswith("RuntimeError at tests.support.counting:")
         assert "138" not in str(stopped["reason"])
 
     async def test_a_translated_message_that_fails_is_parked_with_its_case(self, counting: World) -> None:
@@ -325,6 +326,63 @@ class TestParking:
         assert counting.running.handler.careful
         await counting.restart(clean=True)
         assert not counting.running.handler.careful
+
+
+class TestTooLarge:
+    """A message that no bus takes costs its own case alone."""
+
+    async def test_what_cannot_be_published_is_set_aside_and_all_else_goes_out_in_order(
+        self, counting: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await counting.ask(asked("a", 1), asked("b", 1), large("a", 2), asked("b", 2), asked("a", 3))
+        monkeypatch.setattr(interface, "LARGEST_MESSAGE", 16_000)
+        await counting.settle()
+        assert await counted(counting) == {"a": [1, 3], "b": [1, 2]}
+        assert await counting.rows("select 1 from outbox") == []
+        ((key, case_id, partition, reason),) = await counting.rows("select key, case_id, partition, reason from parked")
+        assert (key, case_id, partition) == ("a.outbox", "a", parking.OUTBOX)
+        assert reason.startswith("cannot be published: 2")
+        assert "too large" in reason
+
+    async def test_its_case_sends_nothing_but_hears_until_a_person_has_it_published(
+        self, counting: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await counting.ask(large("a", 50), asked("b", 60))
+        monkeypatch.setattr(interface, "LARGEST_MESSAGE", 16_000)
+        await counting.running.consumer.turn()
+        await counting.running.relay.turn()
+        await counting.ask(asked("a", 2))
+        await counting.settle()
+        assert await counting.numbers("a") == (50, 2)
+        assert counting.announcer.reached == ["announce-60"]
+        assert (await http.replay_key(counting.running, "a.outbox", "olga"))["waiting"] == 0
+        await counting.settle()
+        assert [row.status for row in await counting.rows("select status from parked order by id")] == [
+            "replayed",
+            "waiting",
+        ]
+        monkeypatch.undo()
+        await http.replay_key(counting.running, "a.outbox", "olga")
+        await counting.settle()
+        assert counting.announcer.reached == ["announce-60", "announce-50"]
+        assert await counted(counting) == {"a": [2, 1], "b": [1]}
+        said = [one.type.removeprefix("doorstep.message-") for one in await counting.said()]
+        assert (said.count("parked"), said.count("released")) == (2, 2)
+
+
+async def counted(counting: World) -> dict[str, list[int]]:
+    """The versions published of each counter, in order."""
+    versions: dict[str, list[int]] = {}
+    for one in await counting.said():
+        if one.type == "test.counted":
+            versions.setdefault(one.subject, []).append(one.streamversion)
+    return versions
+
+
+def large(key: str, number: int) -> Outgoing:
+    """The message that asks `key` to count `number`, of which comes an event of 20 KB."""
+    plain = asked(key, number)
+    return plain._replace(value=plain.value.replace(b'"correlationid":"c"', b'"correlationid":"%s"' % (b"c" * 20_000)))
 
 
 class TestEffects:
