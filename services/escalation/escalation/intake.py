@@ -164,12 +164,12 @@ class _Glimpse(msgspec.Struct):
     """As little of a broken fact as tells whose it is."""
 
     class Data(msgspec.Struct):
-        class Borrower(msgspec.Struct):
+        class Named(msgspec.Struct):
             borrower_id: str | None = None
 
         loan_id: str | None = None
         borrower_id: str | None = None
-        borrower: Borrower | None = None
+        borrower: Named | None = None
 
     tenant: str
     data: Data
