@@ -47,7 +47,8 @@ async def demo(
             print(msgspec.json.encode(line).decode(), flush=True)  # noqa: T201
         if port is not None:
             console.print(
-                f"\nIt stays up, its clock standing still. Open {terminal.link(stage.doorstep, port)}", soft_wrap=True
+                f"\nIt stays up, its clock standing still. Open {terminal.link(stage.doorstep.secrets, port)}",
+                soft_wrap=True,
             )
             console.print(
                 f"In another terminal: doorstep timeline {summary.most_told()} --folder {folder}", style="dim"

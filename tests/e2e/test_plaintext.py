@@ -152,8 +152,8 @@ async def _open_personal_data(story: Story) -> None:
     headers = {"authorization": f"Bearer {story.doorstep.token('reader', 'compliance')}"}
     (case_id, *_) = story.town._who
     async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://doorstep") as client:
-        wanted = {"open": "true", "reason": "to see that it is not kept"}
-        answer = await client.get(f"/audit/cases/{case_id}/timeline", params=wanted, headers=headers)
+        why = {"reason": "to see that it is not kept"}
+        answer = await client.post(f"/audit/cases/{case_id}/timeline", json=why, headers=headers)
     assert found_in(answer.content, [story.town._who[case_id].phone]), "opened, it is there to read"
     await story.simulation.settle()
 

@@ -192,14 +192,14 @@ class Driver:
     async def _open_personal_data(self) -> None:
         cases = (await self.cluster.call("audit", "GET", "/cases", "viewer"))["cases"]
         case_id = min(case["case_id"] for case in cases)
-        wanted = {"open": "true", "reason": "test of the record"}
+        why = {"reason": "test of the record"}
 
         async def done() -> bool:
             values = await stored(self.cluster.databases["audit"])
             return any(decode(value).type == OPENED for value in values)
 
         path = f"/cases/{case_id}/timeline"
-        await self.cluster.call("audit", "GET", path, "compliance", done=done, params=wanted)
+        await self.cluster.call("audit", "POST", path, "compliance", done=done, json=why)
 
 
 @pytest.fixture

@@ -172,7 +172,9 @@ class Cluster:
     ) -> Any:
         """One API call, repeated while the service is dead, dying or starting. A call that must not be repeated
         tells by `done` whether the service had done it before it died; then the answer is None."""
-        token = role and self.secrets.issuer.token(f"test-{role}", role, datetime.now(UTC))
+        # A collector speaks for himself.
+        who = more["json"]["agent_id"] if role == "agent" else f"test-{role}"
+        token = role and self.secrets.issuer.token(who, role, datetime.now(UTC))
         headers = {"authorization": f"Bearer {token}"} if token else {}
         deadline = time.monotonic() + PATIENCE
         while True:

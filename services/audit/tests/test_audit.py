@@ -25,6 +25,7 @@ from doorstep.events.kernel import SendingAllowed, SendingStopped
 from doorstep.events.topics import LOANS
 from doorstep.events.values import Borrower, Override, PackRef, StrategyRef, Verdict
 from doorstep.events.visits import AgentRegistered
+from doorstep.infra.access import Role
 from doorstep.infra.clock import SimulatedClock
 from doorstep.kernel.runtime import Running
 from sqlalchemy import text
@@ -239,7 +240,7 @@ async def test_personal_data_stay_sealed(running: Running, browser: Browser) -> 
 
 async def test_a_viewer_cannot_open_them(running: Running, browser: Browser) -> None:
     await small_case(running, "curious")
-    assert (await browser.get("/cases/curious/timeline?open=1&reason=curiosity")).status_code == 403
+    assert (await browser.send("/cases/curious/timeline", "viewer", reason="curiosity")).status_code == 403
     assert (await browser.post("/pages/cases/curious", "viewer", reason="curiosity")).status_code == 403
 
 
@@ -247,16 +248,29 @@ async def test_compliance_opens_them_for_a_reason_and_the_opening_is_an_event(
     running: Running, browser: Browser
 ) -> None:
     await small_case(running, "opened")
-    path = "/cases/opened/timeline?open=1&reason="
-    assert (await browser.get(path, role="compliance")).status_code == 409
+    path = "/cases/opened/timeline"
+    assert (await browser.send(path, "compliance")).status_code == 422
+    assert (await browser.send(path, "compliance", reason="")).status_code == 409
     for _ in range(2):
-        assert "王小明" in (await browser.get(path + "complaint+17", role="compliance")).text
+        assert "王小明" in (await browser.send(path, "compliance", reason="complaint 17")).text
     while await running.turn():
         pass
     async with running.engine.connect() as connection:
         kept = [entry.event for entry in await views.entries(connection, "opened")]
     opening = PersonalDataOpened(by="wang.li", role="compliance", reason="complaint 17")
     assert kept.count(opening) == 2
+
+
+@pytest.mark.parametrize("role", ["viewer", "compliance"])
+@pytest.mark.parametrize("path", ["/cases/looked/timeline", "/cases/looked/timeline.pdf"])
+async def test_a_get_opens_nothing_and_says_what_does(
+    running: Running, browser: Browser, path: str, role: Role
+) -> None:
+    """It would stand in logs and histories, and open again for whoever finds it there."""
+    await small_case(running, "looked")
+    answer = await browser.get(f"{path}?open=true&reason=complaint+17", role=role)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert answer.json() == {"detail": "personal data are opened by POST to this path, with a reason"}
 
 
 async def test_nothing_is_opened_when_the_opening_cannot_be_recorded(
@@ -268,7 +282,7 @@ async def test_nothing_is_opened_when_the_opening_cannot_be_recorded(
         raise ConnectionError("the database does not answer")
 
     monkeypatch.setattr(running, "execute", unreachable)
-    answer = await browser.get("/cases/unrecorded/timeline?open=1&reason=complaint", role="compliance")
+    answer = await browser.send("/cases/unrecorded/timeline", "compliance", reason="complaint")
     assert answer.status_code == 503
     assert "王小明" not in answer.text
 
@@ -276,7 +290,7 @@ async def test_nothing_is_opened_when_the_opening_cannot_be_recorded(
 async def test_an_erased_person_is_shown_as_erased(running: Running, browser: Browser) -> None:
     await small_case(running, "gone")
     await running.vault.destroy("gone")
-    shown = await browser.get("/cases/gone/timeline?open=1&reason=complaint", role="compliance")
+    shown = await browser.send("/cases/gone/timeline", "compliance", reason="complaint")
     assert shown.json()["lines"][0]["personal"] == {"personal": "«erased»", "original": "«erased»"}
 
 
@@ -291,7 +305,7 @@ async def test_a_changed_seal_is_shown_as_tampered_and_the_others_still_open(
     story = Story("changed")
     story.tell(loan, START, stream="loan/other")
     await absorbed(running, story)
-    shown = await browser.get("/cases/changed/timeline?open=1&reason=complaint", role="compliance")
+    shown = await browser.send("/cases/changed/timeline", "compliance", reason="complaint")
     opened = [line["personal"] for line in shown.json()["lines"] if line["stream"] == "loan/other"]
     assert opened == [{"personal": "«tampered»", "original": "{}"}]
 

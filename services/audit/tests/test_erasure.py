@@ -27,7 +27,7 @@ from doorstep.events.escalation.permits import ContactDenied
 from doorstep.events.kernel import ArtifactPublished
 from doorstep.events.values import PackRef, Sealed
 from doorstep.infra import database, failpoints
-from doorstep.infra.access import Access, Issuer, Principal, Role
+from doorstep.infra.access import EVERY_TENANT, Access, Issuer, Principal, Role
 from doorstep.infra.clock import SimulatedClock
 from doorstep.infra.vault import CACHE_FOR, Erased
 from doorstep.kernel import http, parking
@@ -41,7 +41,7 @@ from tests.support.audit import START, Story, decision, example, records
 ISSUER = Issuer.generate()
 ERASING = replace(service, workers=lambda runtime: [Retention(runtime), KeyRetention(runtime)])
 """The audit without its log."""
-OFFICER = Principal("wang.li", "compliance")
+OFFICER = Principal("wang.li", "compliance", tenants=EVERY_TENANT)
 ENDED = (example(CaseOpened), example(CaseCured))
 NewDatabase = Callable[..., Awaitable[AsyncEngine]]
 

@@ -28,7 +28,7 @@ from doorstep.events.reminder import ReplyReceived
 from doorstep.events.topics import ESCALATION
 from doorstep.events.values import Borrower
 from doorstep.infra import database
-from doorstep.infra.access import Issuer, Principal, private_key
+from doorstep.infra.access import EVERY_TENANT, Issuer, Principal, private_key
 from doorstep.infra.clock import SimulatedClock
 from doorstep.kernel.runtime import Running
 from sqlalchemy import text
@@ -42,7 +42,7 @@ from tests.support.audit import START, Browser, Story, example, records
 ISSUER = Issuer.generate()
 NAME = "王小明"
 HOUR = timedelta(hours=1)
-AUDITOR = Principal("wang.li", "auditor")
+AUDITOR = Principal("wang.li", "auditor", tenants=EVERY_TENANT)
 
 Audit = Running[AuditSettings]
 

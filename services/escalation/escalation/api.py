@@ -9,8 +9,9 @@ from doorstep.events.escalation.holds import HoldKind
 from doorstep.events.escalation.permits import Purpose
 from doorstep.events.escalation.preferences import ConsentKind
 from doorstep.events.values import ContactMethod, Language, Sealed
-from doorstep.infra.access import Compliance, Operator, Principal, Viewer
+from doorstep.infra.access import Compliance, ComplianceOfAll, Operator, Principal, Viewer
 from doorstep.infra.bodies import ClockTime, Count, Instant, Name
+from doorstep.infra.database import reading
 from doorstep.infra.settings import Settings
 from doorstep.kernel.decider import SHORTEST_REASON, Refused, Routed, Unknown, reason_given
 from doorstep.kernel.service import Runtime
@@ -194,48 +195,61 @@ class _Desk:
         """Those in force in this process."""
         return self.runtime.resources
 
-    async def known(self, tenant_id: str, case_id: str) -> Case:
-        """Raises Unknown."""
-        found = await self.runtime.state(DECIDER, case_stream(case_id, tenant_id))
-        if not found.loans.by_id:
-            raise Unknown(f"tenant {tenant_id} has no case {case_id}; GET /cases of audit lists them")
-        return found
+    async def known(self, tenant_id: str, case_id: str, who: Principal) -> Case:
+        """Raises Unknown, also for a case of another tenant, and for one that `who` may not see."""
+        stream = case_stream(case_id, tenant_id)
+        async with reading(self.runtime.engine, who.tenants) as connection:
+            theirs = who.serves(tenant_id) and await views.is_of(connection, str(stream), tenant_id)
+        if theirs and (found := await self.runtime.state(DECIDER, stream)).loans.by_id:
+            return found
+        raise Unknown(f"tenant {tenant_id} has no case {case_id}; GET /cases of audit lists them")
 
     async def tell(
         self, tenant_id: str, case_id: str, command: Command, who: Principal, key: str | None = None
     ) -> dict[str, int]:
         """One command to a case. Raises Unknown, Refused."""
-        await self.known(tenant_id, case_id)
+        await self.known(tenant_id, case_id, who)
         request_id = None if key is None else f"{who.id}/{case_id}/{key}"
         routed = Routed(case_stream(case_id, tenant_id), command, who.actor())
         return {"events": len(await self.runtime.execute(routed, request_id=request_id))}
 
-    async def seal(self, tenant_id: str, case_id: str, *plain: bytes | None) -> list[Sealed | None]:
+    async def seal(self, tenant_id: str, case_id: str, who: Principal, *plain: bytes | None) -> list[Sealed | None]:
         """Each under the key of the case's borrower. Raises Unknown, Erased."""
-        await self.known(tenant_id, case_id)
+        await self.known(tenant_id, case_id, who)
         there = [(case_id, one) for one in plain if one]
         sealed = iter(await self.runtime.vault.seal(there) if there else ())
         return [next(sealed) if one else None for one in plain]
 
+    async def demand(self, tenant_id: str, who: Principal) -> None:
+        """Raises Unknown for a tenant that is not there, or not for `who`. It is there once `tenants.yaml` of the
+        policy names it or a fact of its came, and for ever once it was controlled."""
+        there = who.serves(tenant_id) and self.policies.names(tenant_id)
+        if not there and who.serves(tenant_id):
+            async with reading(self.runtime.engine, who.tenants) as connection:
+                there = await views.is_tenant(connection, tenant_id)
+        if not there:
+            raise Unknown(f"there is no tenant {tenant_id}: no fact of it came, and tenants.yaml does not name it")
+
     async def control(self, tenant_id: str, command: tenant.Command, who: Principal) -> dict[str, int]:
-        """One command to a tenant."""
+        """One command to a tenant. Raises Unknown, Refused."""
+        await self.demand(tenant_id, who)
         routed = Routed(tenant.tenant_stream(tenant_id), command, who.actor())
         return {"events": len(await self.runtime.execute(routed))}
 
 
 def _case_routes(router: APIRouter, desk: _Desk) -> None:
     @router.get("/cases/{tenant_id}/{case_id}")
-    async def case(tenant_id: str, case_id: str, _: Viewer) -> dict[str, object]:
-        found = await desk.known(tenant_id, case_id)
+    async def case(tenant_id: str, case_id: str, who: Viewer) -> dict[str, object]:
+        found = await desk.known(tenant_id, case_id, who)
         parts: dict[str, dict[str, object]] = msgspec.to_builtins(found)
         shown = {name: value for part in parts.values() for name, value in part.items() if name not in SEALED}
         return {"case_id": case_id, "dpd": found.loans.dpd(), "unanswered": found.contacts.unanswered(), **shown}
 
     @router.get("/decisions/{decision_id}")
-    async def decision(decision_id: str, _: Viewer, lang: Language = DEFAULT) -> dict[str, object]:
-        async with desk.runtime.engine.connect() as connection:
+    async def decision(decision_id: str, who: Viewer, lang: Language = DEFAULT) -> dict[str, object]:
+        async with reading(desk.runtime.engine, who.tenants) as connection:
             envelope = await views.decision(connection, decision_id)
-        if envelope is None:
+        if envelope is None or not who.serves(envelope.tenant):
             raise Unknown(f"there is no decision {decision_id}; the audit's timeline names those of a case")
         return {
             "case_id": envelope.subject,
@@ -254,11 +268,11 @@ def _hold_routes(router: APIRouter, desk: _Desk) -> None:
         tenant_id: str, case_id: str, body: NewHold, who: Operator, key: Repeatable = None
     ) -> dict[str, int]:
         if body.kind == "dispute":
-            (said,) = await desk.seal(tenant_id, case_id, _bytes(body.reason))
+            (said,) = await desk.seal(tenant_id, case_id, who, _bytes(body.reason))
             return await desk.tell(tenant_id, case_id, _as_dispute(body, who, said), who, key)
         if body.kind in holds.REVIEWED and body.until:
             raise Refused(f"a {body.kind} stops until its review is closed: leave out until")
-        known = (await desk.known(tenant_id, case_id)).loans.by_id
+        known = (await desk.known(tenant_id, case_id, who)).loans.by_id
         if unknown := set(body.loans) - known.keys():
             raise Refused(f"the case has no loan {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}")
         scope = (tuple(body.loans), tuple(body.ways))
@@ -274,14 +288,14 @@ def _hold_routes(router: APIRouter, desk: _Desk) -> None:
         return await desk.tell(tenant_id, case_id, holds.LiftHold(hold_id, body.reason), who)
 
     @router.get("/reviews")
-    async def reviews(_: Viewer) -> list[dict[str, object]]:
-        async with desk.runtime.engine.connect() as connection:
-            return [row._asdict() for row in await views.reviews(connection)]
+    async def reviews(who: Viewer) -> list[dict[str, object]]:
+        async with reading(desk.runtime.engine, who.tenants) as connection:
+            return [row._asdict() for row in await views.reviews(connection, who.only)]
 
     @router.get("/permits/lapsed")
-    async def lapsed(_: Viewer) -> list[dict[str, object]]:
-        async with desk.runtime.engine.connect() as connection:
-            return [row._asdict() for row in await views.lapsed(connection)]
+    async def lapsed(who: Viewer) -> list[dict[str, object]]:
+        async with reading(desk.runtime.engine, who.tenants) as connection:
+            return [row._asdict() for row in await views.lapsed(connection, who.only)]
 
     @router.post("/cases/{tenant_id}/{case_id}/reviews/{review_id}/close")
     async def close(
@@ -304,7 +318,7 @@ def _dispute_routes(router: APIRouter, desk: _Desk) -> None:
     async def open_dispute(
         tenant_id: str, case_id: str, body: NewDispute, who: Compliance, key: Repeatable = None
     ) -> dict[str, int]:
-        (said,) = await desk.seal(tenant_id, case_id, _bytes(body.text))
+        (said,) = await desk.seal(tenant_id, case_id, who, _bytes(body.text))
         deadlines = (body.answer_by, body.close_by)
         command = disputes.OpenDispute(body.dispute_id, body.about, who.id, *deadlines, tuple(body.loans), said)
         return await desk.tell(tenant_id, case_id, command, who, _keyed(key, "open", body.dispute_id))
@@ -314,7 +328,7 @@ def _dispute_routes(router: APIRouter, desk: _Desk) -> None:
         tenant_id: str, case_id: str, dispute_id: str, body: NewAttachment, who: Compliance, key: Repeatable = None
     ) -> dict[str, int]:
         sha256 = body.sha256 or hashlib.sha256(body.content or b"").hexdigest()
-        name, content = await desk.seal(tenant_id, case_id, _bytes(body.name), body.content)
+        name, content = await desk.seal(tenant_id, case_id, who, _bytes(body.name), body.content)
         attached = DisputeAttached(
             dispute_id=dispute_id,
             attachment_id=body.attachment_id,
@@ -333,7 +347,7 @@ def _dispute_routes(router: APIRouter, desk: _Desk) -> None:
     async def answer(
         tenant_id: str, case_id: str, dispute_id: str, body: NewAnswer, who: Compliance, key: Repeatable = None
     ) -> dict[str, int]:
-        (said,) = await desk.seal(tenant_id, case_id, _bytes(body.text))
+        (said,) = await desk.seal(tenant_id, case_id, who, _bytes(body.text))
         command = disputes.AnswerDispute(dispute_id, body.answer_id, who.id, said)
         return await desk.tell(tenant_id, case_id, command, who, _keyed(key, "answer", dispute_id))
 
@@ -393,7 +407,8 @@ def _override_routes(router: APIRouter, desk: _Desk) -> None:
 
 def _tenant_routes(router: APIRouter, desk: _Desk) -> None:
     @router.get("/tenants/{tenant_id}")
-    async def shown(tenant_id: Tenant, _: Viewer) -> dict[str, object]:
+    async def shown(tenant_id: Tenant, who: Viewer) -> dict[str, object]:
+        await desk.demand(tenant_id, who)
         state = await desk.runtime.state(tenant.DECIDER, tenant.tenant_stream(tenant_id))
         return {"tenant": tenant_id, **msgspec.to_builtins(state), "policy": describe(desk.policies, tenant_id)}
 
@@ -416,7 +431,7 @@ def _tenant_routes(router: APIRouter, desk: _Desk) -> None:
 
 def _policy_routes(router: APIRouter, desk: _Desk) -> None:
     @router.post("/policy/reload")
-    async def reload(_: Compliance) -> dict[str, str]:
+    async def reload(_: ComplianceOfAll) -> dict[str, str]:
         try:
             desk.policies.reload()
         except InvalidPolicy as error:

@@ -19,6 +19,8 @@ from doorstep.kernel.service import Committed
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from escalation.domain.tenant import tenant_stream
+
 
 async def project(connection: AsyncConnection, committed: Sequence[Committed]) -> None:
     """Remember each loan's case, and the place of each decision, in the transaction of the events."""
@@ -65,14 +67,26 @@ async def decision(connection: AsyncConnection, decision_id: str) -> Envelope | 
     return None if value is None else decode(bytes(value))
 
 
-async def reviews(connection: AsyncConnection, limit: int = 500) -> Sequence[Row[Any]]:
-    """Cases that wait for a person, the longest first, at most `limit`."""
-    return (await connection.execute(_REVIEWS, {"limit": limit})).all()
+async def reviews(connection: AsyncConnection, only: Sequence[str] | None, limit: int = 500) -> Sequence[Row[Any]]:
+    """Cases of the tenants in `only` (None: of all) that wait for a person, the longest first, at most `limit`."""
+    return (await connection.execute(_REVIEWS, {"only": only, "limit": limit})).all()
 
 
-async def lapsed(connection: AsyncConnection, limit: int = 500) -> Sequence[Row[Any]]:
-    """Permits of which nobody has said what became of them, the latest first, at most `limit`."""
-    return (await connection.execute(_ALL_LAPSED, {"limit": limit})).all()
+async def is_of(connection: AsyncConnection, stream: str, tenant: str) -> bool:
+    """Whether `stream` is one of `tenant`."""
+    return bool((await connection.execute(_IS_OF, {"stream": stream, "tenant": tenant})).scalar_one())
+
+
+async def is_tenant(connection: AsyncConnection, tenant: str) -> bool:
+    """Whether facts of `tenant` came, or somebody controlled its sending."""
+    wanted = {"tenant": tenant, "controls": str(tenant_stream(tenant))}
+    return bool((await connection.execute(_IS_TENANT, wanted)).scalar_one())
+
+
+async def lapsed(connection: AsyncConnection, only: Sequence[str] | None, limit: int = 500) -> Sequence[Row[Any]]:
+    """Permits of the tenants in `only` (None: of all) of which nobody has said what became of them, the latest
+    first, at most `limit`."""
+    return (await connection.execute(_ALL_LAPSED, {"only": only, "limit": limit})).all()
 
 
 async def lapsed_count(connection: AsyncConnection) -> int:
@@ -94,13 +108,23 @@ _ASK = text(
     " values (:tenant, :case_id, :review_id, :about, :at)"
 )
 _CLOSE = text("delete from review where case_id = :case_id and review_id = :review_id")
-_REVIEWS = text("select * from review order by requested_at, case_id limit :limit")
 _LAPSED = text(
     "insert into lapsed_permit (tenant, case_id, permit_id, kind, lapsed_at)"
     " values (:tenant, :case_id, :permit_id, :kind, :at) on conflict do nothing"
 )
 _ACCOUNTED = text("delete from lapsed_permit where permit_id = any(cast(:permit_id as text[]))")
-_ALL_LAPSED = text("select * from lapsed_permit order by lapsed_at desc, permit_id limit :limit")
+_ALL_LAPSED = text(
+    "select * from lapsed_permit where cast(:only as text[]) is null or tenant = any(:only)"
+    " order by lapsed_at desc, permit_id limit :limit"
+)
+_REVIEWS = text(
+    "select * from review where cast(:only as text[]) is null or tenant = any(:only)"
+    " order by requested_at, case_id limit :limit"
+)
+_IS_OF = text("select exists (select from streams where stream = :stream and tenant = :tenant)")
+_IS_TENANT = text(
+    "select exists (select from loan where tenant = :tenant) or exists (select from streams where stream = :controls)"
+)
 _LOANS = text(
     "insert into loan (tenant, loan_id, case_id)"
     " select distinct on (t, l) t, l, c"

@@ -1,8 +1,9 @@
 """What people tell a case over HTTP."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import get_args
 
 import httpx
@@ -14,6 +15,7 @@ from doorstep.kernel.http import build
 from doorstep.kernel.runtime import Running
 from escalation.domain.case.loans import RecordFact
 from escalation.domain.decider import DECIDER
+from escalation.domain.policy import Policies
 from escalation.react import case_stream
 
 from tests.support.escalation import at, overdue
@@ -189,3 +191,40 @@ async def assess(running: Running) -> None:
     assert isinstance(running.clock, SimulatedClock)
     running.clock.jump(at(2, "10:15"))
     await running.timers.turn()
+
+
+TENANT_COMMANDS: Sequence[tuple[Role, str, dict[str, object]]] = (
+    ("operator", "stop", {"reason": "wrong text"}),
+    ("compliance", "allow", {"reason": "text is right"}),
+    ("compliance", "shadow", {"on": True, "reason": "going live"}),
+    ("compliance", "ramp", {"first_contacts_a_day": 5, "reason": "going live"}),
+)
+
+
+@pytest.mark.parametrize(("role", "what", "body"), TENANT_COMMANDS)
+async def test_nobody_controls_a_tenant_that_is_not_there(
+    clients: Clients, role: Role, what: str, body: dict[str, object]
+) -> None:
+    answer = await clients(role).post(f"/tenants/acmee/{what}", json=body)
+    assert (answer.status_code, "no tenant acmee" in answer.json()["detail"]) == (404, True)
+    assert (await clients("viewer").get("/tenants/acmee")).status_code == 404
+
+
+async def test_a_tenant_is_there_before_its_first_fact_when_the_policy_names_it(
+    clients: Clients, running: Running, tmp_path: Path
+) -> None:
+    (tmp_path / "tenants.yaml").write_text("nova: {}\n")
+    running.resources = Policies(tmp_path)
+    shadow = {"on": True, "reason": "going live"}
+    assert (await clients("compliance").post("/tenants/nova/shadow", json=shadow)).json() == {"events": 1}
+    running.resources = Policies()
+    shadow["on"] = False
+    assert (await clients("compliance").post("/tenants/nova/shadow", json=shadow)).json() == {"events": 1}
+
+
+async def test_a_case_is_not_reached_by_the_name_of_another_tenant(clients: Clients) -> None:
+    hold = {"hold_id": "h1", "kind": "hardship"}
+    for tenant in ("other", "acmee"):
+        answer = await clients("operator").post(f"/cases/{tenant}/case-1/holds", json=hold)
+        assert (answer.status_code, f"tenant {tenant} has no case" in answer.json()["detail"]) == (404, True)
+        assert (await clients("viewer").get(f"/cases/{tenant}/case-1")).status_code == 404

@@ -110,7 +110,7 @@ async def test_it_is_on_the_gauge_and_on_the_list_until_its_outcome_is_told(runn
 
 async def listed(running: Running) -> list[Any]:
     async with running.engine.connect() as connection:
-        return list(await views.lapsed(connection))
+        return list(await views.lapsed(connection, None))
 
 
 async def gauge(running: Running) -> float | None:

@@ -6,8 +6,9 @@ from typing import Annotated, Literal, Self
 
 from doorstep.events.reminder import ReceiptRecorded, ReplyReceived
 from doorstep.events.values import Sealed
-from doorstep.infra.access import Provider, Viewer
+from doorstep.infra.access import Principal, Provider, Viewer
 from doorstep.infra.bodies import Day, Instant, happened
+from doorstep.infra.database import reading
 from doorstep.kernel.decider import Routed, StreamId
 from doorstep.messaging.settings import MessagingRuntime
 from fastapi import APIRouter, Header, HTTPException, Path
@@ -86,7 +87,7 @@ def api(runtime: MessagingRuntime) -> APIRouter:
         permit_id: PermitId, body: ReceiptIn, provider: Provider, request_id: RequestId = None
     ) -> Recorded:
         happened("at", body.at, runtime.clock.now())
-        contact = await _found(runtime, permit_id)
+        contact = await _found(runtime, permit_id, provider)
         message = ReceiptRecorded(permit_id=permit_id, channel=contact.channel, status=body.status, at=body.at)
         command = Routed(_stream(contact), Hear(message), provider.actor())
         key = None if request_id is None else f"{provider.id}/{permit_id}/{request_id}"
@@ -95,7 +96,7 @@ def api(runtime: MessagingRuntime) -> APIRouter:
     @router.post("/{permit_id}/replies")
     async def reply(permit_id: PermitId, body: ReplyIn, provider: Provider) -> Recorded:
         happened("at", body.at, runtime.clock.now())
-        contact = await _found(runtime, permit_id)
+        contact = await _found(runtime, permit_id, provider)
         message = ReplyReceived(
             reply_id=body.reply_id,
             permit_id=permit_id,
@@ -109,21 +110,22 @@ def api(runtime: MessagingRuntime) -> APIRouter:
         return Recorded(recorded=bool(events))
 
     @router.get("/{permit_id}")
-    async def one(permit_id: PermitId, _: Viewer) -> ContactOut:
-        return _shown(await _found(runtime, permit_id))
+    async def one(permit_id: PermitId, who: Viewer) -> ContactOut:
+        return _shown(await _found(runtime, permit_id, who))
 
     @router.get("")
-    async def of_case(case_id: Id, _: Viewer) -> list[ContactOut]:
-        async with runtime.engine.connect() as connection:
-            return [_shown(contact) for contact in await views.of_case(connection, case_id)]
+    async def of_case(case_id: Id, who: Viewer) -> list[ContactOut]:
+        async with reading(runtime.engine, who.tenants) as connection:
+            found = await views.of_case(connection, case_id)
+        return [_shown(contact) for contact in found if who.serves(contact.tenant)]
 
     return router
 
 
-async def _found(runtime: MessagingRuntime, permit_id: str) -> views.Contact:
-    async with runtime.engine.connect() as connection:
+async def _found(runtime: MessagingRuntime, permit_id: str, who: Principal) -> views.Contact:
+    async with reading(runtime.engine, who.tenants) as connection:
         contact = await views.find(connection, permit_id)
-    if contact is None:
+    if contact is None or not who.serves(contact.tenant):
         raise HTTPException(
             404, "no contact has this permit id; send the idempotency key our message carried, unchanged"
         )

@@ -99,7 +99,7 @@ class Office:
         )
 
     async def call(self, method: str, path: str, role: Any, body: Any = None, **headers: str) -> httpx.Response:
-        token = ISSUER.token("someone", role, datetime.now(UTC))
+        token = ISSUER.token("A-017" if role == "agent" else "someone", role, datetime.now(UTC))
         named = {"Authorization": f"Bearer {token}", **{k.replace("_", "-"): v for k, v in headers.items()}}
         return await self._client.request(method, path, json=body, headers=named)
 

@@ -6,12 +6,13 @@ from decimal import Decimal
 from typing import Annotated, Literal
 
 from doorstep.events.values import Language, Sealed
-from doorstep.infra.access import FieldAgent, Operator, Principal, Viewer
+from doorstep.infra.access import EVERY_TENANT, FieldAgent, Operator, Principal, Viewer
 from doorstep.infra.bodies import Day, Instant, happened
+from doorstep.infra.database import reading
 from doorstep.kernel.decider import Refused, Routed, StreamId, Unknown
 from doorstep.locales.text import LOCALES
 from doorstep.messaging.settings import MessagingRuntime
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, HTTPException
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from visit_scheduler import views
@@ -143,19 +144,20 @@ def api(runtime: MessagingRuntime) -> APIRouter:
     router = APIRouter(tags=["visits"])
 
     @router.get("/visits")
-    async def visits(_: Viewer, case_id: str | None = None) -> list[Visit]:
-        async with runtime.engine.connect() as connection:
-            return [Visit.model_validate(row) for row in await views.visits(connection, case_id)]
+    async def visits(who: Viewer, case_id: str | None = None) -> list[Visit]:
+        async with reading(runtime.engine, who.tenants) as connection:
+            return [Visit.model_validate(row) for row in await views.visits(connection, case_id, who.only)]
 
     @router.get("/visits/{visit_id}")
-    async def visit(visit_id: str, _: Viewer) -> Visit:
-        return await _visit(runtime, visit_id)
+    async def visit(visit_id: str, who: Viewer) -> Visit:
+        return await _visit(runtime, visit_id, who)
 
     @router.post("/visits/{visit_id}/start")
     async def start(visit_id: str, body: StartBody, principal: FieldAgent, key: Repeatable = None) -> Visit:
         happened("at", body.at, runtime.clock.now())
-        visit = await _visit(runtime, visit_id)
-        async with runtime.engine.connect() as connection:
+        _demand_self(principal, body.agent_id)
+        visit = await _visit(runtime, visit_id, principal)
+        async with reading(runtime.engine, principal.tenants) as connection:
             suspended = await views.suspended(connection, visit.case_id)
             stopped = await views.visits_stopped(connection, visit.tenant)
         command = Start(body.at, body.agent_id, tuple(body.collectors_present), suspended, stopped)
@@ -164,17 +166,20 @@ def api(runtime: MessagingRuntime) -> APIRouter:
     @router.post("/visits/{visit_id}/report")
     async def report(visit_id: str, body: ReportBody, principal: FieldAgent, key: Repeatable = None) -> Visit:
         happened("at", body.at, runtime.clock.now())
-        visit = await _visit(runtime, visit_id)
+        _demand_self(principal, body.agent_id)
+        visit = await _visit(runtime, visit_id, principal)
         command = body.command(await _sealed(runtime, visit.case_id, body.notes))
         return await _execute(runtime, visit, command, principal, key)
 
     @router.get("/agents")
-    async def agents(_: Viewer) -> list[Agent]:
-        async with runtime.engine.connect() as connection:
-            return [Agent.model_validate(row) for row in await views.agents(connection)]
+    async def agents(who: Viewer) -> list[Agent]:
+        async with reading(runtime.engine, who.tenants) as connection:
+            return [Agent.model_validate(row) for row in await views.agents(connection, who.only)]
 
     @router.put("/agents/{agent_id}")
     async def register(agent_id: AgentId, body: AgentBody, principal: Operator) -> Agent:
+        if not principal.serves(body.tenant):
+            raise Unknown(f"there is no tenant {body.tenant} that your token names")
         await _check_tenant(runtime, agent_id, body.tenant)
         command = Register(
             agent_id, body.agency, body.certified_until, tuple(body.languages), tuple(body.regions), body.active
@@ -186,10 +191,16 @@ def api(runtime: MessagingRuntime) -> APIRouter:
     return router
 
 
-async def _visit(runtime: MessagingRuntime, visit_id: str) -> Visit:
-    async with runtime.engine.connect() as connection:
+def _demand_self(who: Principal, agent_id: str) -> None:
+    """A collector speaks for nobody else. Raises HTTPException 403."""
+    if who.role == "agent" and who.id != agent_id:
+        raise HTTPException(403, "an agent reports as itself: give the agent_id that your token names as `sub`")
+
+
+async def _visit(runtime: MessagingRuntime, visit_id: str, who: Principal) -> Visit:
+    async with reading(runtime.engine, who.tenants) as connection:
         row = await views.visit(connection, visit_id)
-    if row is None:
+    if row is None or not who.serves(row.tenant):
         raise Unknown(f"there is no visit {visit_id}; GET /visits lists those there are")
     return Visit.model_validate(row)
 
@@ -200,7 +211,7 @@ async def _execute(
     stream = StreamId("visit", visit.visit_id, visit.case_id, visit.tenant)
     request_id = None if key is None else f"{principal.id}/{visit.visit_id}/{key}"
     await runtime.execute(Routed(stream, command, principal.actor()), request_id=request_id)
-    return await _visit(runtime, visit.visit_id)
+    return await _visit(runtime, visit.visit_id, principal)
 
 
 async def _sealed(runtime: MessagingRuntime, case_id: str, notes: str | None) -> Sealed | None:
@@ -211,7 +222,8 @@ async def _sealed(runtime: MessagingRuntime, case_id: str, notes: str | None) ->
 
 
 async def _check_tenant(runtime: MessagingRuntime, agent_id: str, tenant: str) -> None:
-    async with runtime.engine.connect() as connection:
+    # An id is one agent's for everyone, so it is looked for among all.
+    async with reading(runtime.engine, EVERY_TENANT) as connection:
         served = await views.tenant_of_agent(connection, agent_id)
     if served not in (None, tenant):
         raise Refused(f"agent {agent_id} serves another tenant: register this one under an id of its own")

@@ -65,14 +65,16 @@ async def visit(connection: AsyncConnection, visit_id: str) -> Row[Any] | None:
     return (await connection.execute(_ONE_VISIT, {"visit_id": visit_id})).one_or_none()
 
 
-async def visits(connection: AsyncConnection, case_id: str | None) -> Sequence[Row[Any]]:
-    """The visits of a case, or of all; at most PAGE, the latest planned first."""
-    return (await connection.execute(_SOME_VISITS, {"case_id": case_id, "limit": PAGE})).all()
+async def visits(connection: AsyncConnection, case_id: str | None, only: Sequence[str] | None) -> Sequence[Row[Any]]:
+    """The visits of a case, or of all, of the tenants in `only` (None: of all); at most PAGE, the latest planned
+    first."""
+    wanted = {"case_id": case_id, "only": only, "limit": PAGE}
+    return (await connection.execute(_SOME_VISITS, wanted)).all()
 
 
-async def agents(connection: AsyncConnection) -> Sequence[Row[Any]]:
-    """Every agent, by id."""
-    return (await connection.execute(_ALL_AGENTS)).all()
+async def agents(connection: AsyncConnection, only: Sequence[str] | None) -> Sequence[Row[Any]]:
+    """Every agent of the tenants in `only` (None: of all), by id."""
+    return (await connection.execute(_ALL_AGENTS, {"only": only})).all()
 
 
 async def tenant_of_agent(connection: AsyncConnection, agent_id: str) -> str | None:
@@ -183,10 +185,11 @@ _ROSTER = text("select * from agent where active and tenant = any(cast(:tenants 
 _DIARY = text("select agent_id, starts, ends from booking where not released and starts > :since")
 _ONE_VISIT = text("select * from visit where visit_id = :visit_id").columns(collectors=JSONB)
 _SOME_VISITS = text(
-    "select * from visit where cast(:case_id as text) is null or case_id = :case_id"
+    "select * from visit where (cast(:case_id as text) is null or case_id = :case_id)"
+    " and (cast(:only as text[]) is null or tenant = any(:only))"
     " order by starts desc nulls first, visit_id limit :limit"
 ).columns(collectors=JSONB)
-_ALL_AGENTS = text("select * from agent order by agent_id")
+_ALL_AGENTS = text("select * from agent where cast(:only as text[]) is null or tenant = any(:only) order by agent_id")
 _SUSPENDED = text(
     "select exists (select from suspended where case_id = :case_id) or exists"
     " (select from parked where status = 'waiting' and (key = :case_id or case_id = :case_id))"

@@ -11,14 +11,15 @@ from typing import Annotated, Any
 import typer
 import uvicorn
 
-from doorstep.app import event_docs, local, openapi
+from doorstep.app import access_docs, event_docs, local, openapi
 from doorstep.app.embedded import Embedded, Secrets, installed, installed_as
 from doorstep.app.printing import printable, progress, table
-from doorstep.app.terminal import demand_port, fault, link, loop
+from doorstep.app.terminal import demand_port, fault, loop
+from doorstep.app.terminal import link as login_link
 from doorstep.app.terminal import serve as serve_pages
 from doorstep.events import bounds
 from doorstep.infra import gc_tuning, telemetry
-from doorstep.infra.access import Access, Role
+from doorstep.infra.access import EVERY_TENANT, Access, Role
 from doorstep.infra.clock import SystemClock
 from doorstep.infra.settings import Settings, WrongSettings
 from doorstep.intake import check as checking
@@ -64,8 +65,8 @@ def up(
     async def run() -> None:
         doorstep = Embedded(folder, Secrets.kept_in(folder))
         await doorstep.start(clock=SystemClock())
-        typer.echo(f"Doorstep is up. Open {link(doorstep, port)}")
-        typer.secho("The link holds an admin token for twelve hours; `doorstep token` makes others.", dim=True)
+        typer.echo(f"Doorstep is up. Open {login_link(doorstep.secrets, port)}")
+        typer.secho("The link works once, within an hour; `doorstep link` makes another.", dim=True)
         try:
             await serve_pages(doorstep, port)
         finally:
@@ -86,7 +87,7 @@ def serve(service: Annotated[str, typer.Argument(help="escalation, reminder, vis
     telemetry.configure_logging(settings.log_level)
     arm_failpoint(settings)
     gc_tuning.collect_rarely()
-    api = http.build([running], Access(settings.jwt_public_key))
+    api = http.build([running], Access(settings.jwt_public_key, settings.jwt_issuer))
     uvicorn.run(api, host=settings.http_host, port=settings.http_port, log_level="warning")
 
 
@@ -158,10 +159,12 @@ def check(facts: Annotated[Path, typer.Argument(help="a bank's facts, one CloudE
 
 @app.command("schema")
 def schema_(folder: Annotated[Path, typer.Option(help="where to write")] = Path("docs")) -> None:
-    """Generate the JSON Schema of intake with its examples, the event catalogue, and OpenAPI of each service."""
+    """Generate the JSON Schema of intake with its examples, the event catalogue, OpenAPI of each service, and who may
+    call which route."""
     schema.write(folder / "schema")
     event_docs.write(folder)
     openapi.write(folder)
+    access_docs.write(folder)
     typer.echo(f"written to {folder}")
 
 
@@ -169,12 +172,25 @@ def schema_(folder: Annotated[Path, typer.Option(help="where to write")] = Path(
 def token(
     role: Annotated[Role, typer.Argument(help="what its bearer may do")],
     who: Annotated[str, typer.Option(help="whose name stands in the events")] = "operator@this-machine",
+    tenant: Annotated[list[str] | None, typer.Option(help="for this tenant's cases alone; may be repeated")] = None,
     folder: Folder = local.FOLDER,
 ) -> None:
     """A token for the embedded system's API, good for twelve hours."""
+    typer.echo(_secrets(folder).issuer.token(who, role, datetime.now(UTC), tenants=tenant or EVERY_TENANT))
+
+
+def _secrets(folder: Path) -> Secrets:
     if not (folder / "secrets.json").exists():
         raise fault(f"there is no Doorstep in {folder}; start one with `doorstep up`")
-    typer.echo(Secrets.kept_in(folder).issuer.token(who, role, datetime.now(UTC)))
+    return Secrets.kept_in(folder)
+
+
+@app.command()
+def link(
+    port: Annotated[int, typer.Option(help="port of the API and pages")] = 8080, folder: Folder = local.FOLDER
+) -> None:
+    """A link to the pages of the embedded system that runs; it works once, within an hour."""
+    typer.echo(login_link(_secrets(folder), port))
 
 
 @parked.command("list")

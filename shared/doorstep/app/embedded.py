@@ -1,5 +1,6 @@
 """Everything in one process: embedded PostgreSQL, embedded bus, all services, keys of its own making."""
 
+import asyncio
 import hashlib
 import json
 import os
@@ -17,13 +18,17 @@ from tlog.files import write_new
 from doorstep.bus.interface import Bus
 from doorstep.bus.postgres import PostgresBus
 from doorstep.infra import database
-from doorstep.infra.access import Access, Issuer, Role, private_key
+from doorstep.infra.access import ISSUER, Access, Issuer, Role, private_key
 from doorstep.infra.clock import Clock
+from doorstep.infra.telemetry import log, where
 from doorstep.infra.vault import Tokens, Vault
 from doorstep.intake.publisher import IntakePublisher
 from doorstep.kernel.decider import Unknown
 from doorstep.kernel.runtime import Running
 from doorstep.kernel.service import R, Service, T
+
+LOOK_EVERY = 2.0
+"""Seconds between two looks at whether PostgreSQL lives."""
 
 
 def installed() -> list[Service]:
@@ -90,7 +95,7 @@ class Embedded:
     def __init__(self, folder: Path, secrets_: Secrets, *, durable: bool = True) -> None:
         self.folder = folder
         self.secrets = secrets_
-        self.access = Access(secrets_.issuer.public_key)
+        self.access = Access(secrets_.issuer.public_key, ISSUER)
         self._durable = durable
         self._postgres = database.EmbeddedPostgres(folder / "postgres", durable=durable)
         self._engines: list[AsyncEngine] = []
@@ -179,6 +184,16 @@ class Embedded:
     def token(self, who: str, role: Role) -> str:
         """A token for this machine's API, good for twelve hours."""
         return self.secrets.issuer.token(who, role, datetime.now(UTC))
+
+    async def keep_postgres(self) -> None:
+        """Start PostgreSQL again whenever it has died, until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            try:
+                if await asyncio.to_thread(self._postgres.revive):
+                    log.warning("PostgreSQL had died; it was started again", folder=str(self.folder))
+            except Exception as error:
+                log.error("PostgreSQL has died and does not start; trying again", why=where(error))
 
     async def close(self, *, stop_postgres: bool = True) -> None:
         """Stop the services; PostgreSQL too, unless another process uses it."""

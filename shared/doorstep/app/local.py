@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from doorstep.app.embedded import Embedded, Secrets, installed_as
 from doorstep.infra import database
-from doorstep.infra.access import Principal
+from doorstep.infra.access import EVERY_TENANT, Principal
 from doorstep.infra.clock import SystemClock
 from doorstep.infra.settings import Settings
 from doorstep.intake.publisher import IntakePublisher
@@ -27,7 +27,7 @@ class NotHere(Exception):
 
 def whoever() -> Principal:
     """The person at this terminal, as events name them: whoever may run commands here may do everything."""
-    return Principal(id=f"{getpass.getuser()} (command line)", role="admin")
+    return Principal(f"{getpass.getuser()} (command line)", "admin", tenants=EVERY_TENANT)
 
 
 @asynccontextmanager

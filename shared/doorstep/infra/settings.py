@@ -24,6 +24,7 @@ class Settings(BaseSettings):
     vault_key: Secret = Field(description="wraps the borrowers' keys; at least 32 characters")
     tenant_secret: Secret = Field(description="case ids and tokens are HMACs under it; at least 32 characters")
     jwt_public_key: str = Field(description="PEM, Ed25519: who issues the tokens we accept")
+    jwt_issuer: str | None = Field(None, description="what their `iss` must be; empty: any")
     kafka: str | None = Field(None, description="bootstrap servers, host:port,...; empty means the embedded bus")
     topic_prefix: str = Field("", description="put before every topic and group, so that systems can share a broker")
     topic_partitions: int = Field(8, ge=1, le=1000, description="partitions of a topic that has to be made")

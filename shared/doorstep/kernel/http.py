@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 
 import jwt
@@ -13,7 +14,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy.exc import DBAPIError
 
-from doorstep.infra.access import COOKIE, Access, Operator, Viewer
+from doorstep.infra.access import COOKIE, Access, Login, OperatorOfAll, Viewer
 from doorstep.infra.database import unreachable
 from doorstep.infra.telemetry import exposition, log, where
 from doorstep.infra.vault import Erased
@@ -24,10 +25,17 @@ from doorstep.kernel.runtime import Running
 from doorstep.kernel.store import Conflict
 
 
-def build(services: Sequence[Running], access: Access, *, home: str | None = None, drive: bool = True) -> FastAPI:
+@dataclass(frozen=True)
+class Landing:
+    """Where a link with `?code=` leads, after `login` has turned the code into a cookie."""
+
+    path: str
+    login: Login
+
+
+def build(services: Sequence[Running], access: Access, *, home: Landing | None = None, drive: bool = True) -> FastAPI:
     """The app. Several services are mounted under their names, a single one at the root. With `drive` the
-    app's lifespan runs the services' loops; the simulation drives them itself. `home` is where a link with
-    `?token=` leads, after the token has become a cookie."""
+    app's lifespan runs the services' loops; the simulation drives them itself."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -59,7 +67,7 @@ def build(services: Sequence[Running], access: Access, *, home: str | None = Non
             app.include_router(one.service.api(one), prefix=prefix)
         app.include_router(_operations(one), prefix=prefix)
     if home is not None:
-        _add_home(app, home, access)
+        _add_home(app, home)
     _add_errors(app)
     return app
 
@@ -90,31 +98,34 @@ def _add_probes(app: FastAPI, services: Sequence[Running]) -> None:
         return JSONResponse(app.openapi())
 
 
-def _add_home(app: FastAPI, home: str, access: Access) -> None:
+def _add_home(app: FastAPI, home: Landing) -> None:
     @app.get("/")
-    async def enter(token: str | None = None) -> Response:
-        response = RedirectResponse(home, 303)
-        if token is not None:
-            access.principal(token)
-            response.set_cookie(COOKIE, token, httponly=True, samesite="strict")
+    async def enter(request: Request, code: str | None = None) -> Response:
+        response = RedirectResponse(home.path, 303)
+        if code is not None:
+            token = home.login.exchange(code)
+            # On this machine alone there is no TLS, and not every browser would keep a secure cookie then.
+            secure = request.url.hostname not in ("127.0.0.1", "localhost", "::1")
+            response.set_cookie(COOKIE, token, httponly=True, secure=secure, samesite="strict")
         return response
 
 
 def _operations(running: Running) -> APIRouter:
-    """What an operator needs of every service: the parked messages."""
+    """What an operator needs of every service: the parked messages. One that nobody could read names no tenant, so they
+    are for whoever serves all."""
     router = APIRouter(prefix="/parked", tags=["operations"])
 
     @router.get("")
-    async def listed(_: Operator) -> list[dict[str, object]]:
+    async def listed(_: OperatorOfAll) -> list[dict[str, object]]:
         async with running.engine.connect() as connection:
             return [_shown(one) for one in await parking.listing(connection)]
 
     @router.post("/{key}/replay")
-    async def replay(key: str, principal: Operator) -> dict[str, object]:
+    async def replay(key: str, principal: OperatorOfAll) -> dict[str, object]:
         return await replay_key(running, key, principal.id)
 
     @router.post("/{parked_id}/discard")
-    async def discard(parked_id: int, reason: str, principal: Operator) -> dict[str, object]:
+    async def discard(parked_id: int, reason: str, principal: OperatorOfAll) -> dict[str, object]:
         await discard_one(running, parked_id, principal.id, reason)
         return {"discarded": parked_id}
 
@@ -193,7 +204,7 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(jwt.InvalidTokenError)
     async def stale(_: Request, error: jwt.InvalidTokenError) -> JSONResponse:
-        return JSONResponse({"detail": f"bring a valid token ({error}); `doorstep token` makes one"}, 401)
+        return JSONResponse({"detail": f"this link lets nobody in ({error}); `doorstep link` makes another"}, 401)
 
     @app.exception_handler(Exception)
     async def broken(_: Request, __: Exception) -> JSONResponse:

@@ -24,6 +24,8 @@ class FileGateway:
         self.folder = folder
         self._durable = durable
         folder.mkdir(parents=True, exist_ok=True)
+        # What is told to borrowers, in clear: for nobody else on this machine.
+        folder.chmod(0o700)
 
     @classmethod
     def from_settings(cls, settings: MessagingSettings) -> Self:
@@ -46,7 +48,7 @@ class FileGateway:
     def _write(self, message: Message) -> None:
         path = self._path(message.idempotency_key)
         try:
-            write_whole(path, msgspec.json.encode(message), mode=0o644, durable=self._durable)
+            write_whole(path, msgspec.json.encode(message), durable=self._durable)
         except OSError as error:
             raise Unreachable(f"cannot write to {self.folder}: {error.strerror}") from error
 

@@ -52,7 +52,13 @@ async def house() -> AsyncIterator[httpx.AsyncClient]:
 
 def claims(**other: Any) -> dict[str, Any]:
     now = datetime.now(UTC)
-    return {"sub": "wang.li", "role": "viewer", "aud": AUDIENCE, "exp": now + timedelta(hours=1)} | other
+    return {
+        "sub": "wang.li",
+        "role": "viewer",
+        "tenants": "*",
+        "aud": AUDIENCE,
+        "exp": now + timedelta(hours=1),
+    } | other
 
 
 def signed(content: dict[str, Any], key: str = ISSUER.private_key, algorithm: str = "EdDSA") -> str:
@@ -101,6 +107,10 @@ async def test_without_a_token_nobody_enters(house: httpx.AsyncClient, headers: 
         ("without role", {"role": None}),
         ("of an unknown role", {"role": "root"}),
         ("of a list of roles", {"role": ["admin"]}),
+        ("of no tenants", {"tenants": None}),
+        ("of an empty list of tenants", {"tenants": []}),
+        ("of tenants that are none", {"tenants": ["acme", "*"]}),
+        ("of tenants in one text", {"tenants": "acme,other"}),
         ("not valid yet", {"nbf": datetime.now(UTC) + timedelta(hours=1)}),
     ],
 )
@@ -142,3 +152,18 @@ def test_a_principal_stands_in_events_with_role_and_agency() -> None:
     principal = Access(ISSUER.public_key).principal(signed(claims(role="agent", agency="安信调解")))
     actor = principal.actor()
     assert (actor.id, actor.role, actor.agency) == ("wang.li", "agent", "安信调解")
+
+
+async def test_only_the_issuer_that_is_named_may_issue() -> None:
+    named = Access(ISSUER.public_key, "https://id.bank.example")
+    assert named.principal(signed(claims(iss="https://id.bank.example"))).id == "wang.li"
+    for other in ("https://id.other.example", None):
+        with pytest.raises(jwt.InvalidTokenError):
+            named.principal(signed(claims(iss=other)))
+
+
+def test_a_principal_serves_the_tenants_its_token_names() -> None:
+    access = Access(ISSUER.public_key)
+    few, all_ = (access.principal(signed(claims(tenants=one))) for one in (["acme", "nova"], "*"))
+    assert (few.serves("acme"), few.serves("other"), few.of_all, few.only) == (True, False, False, ["acme", "nova"])
+    assert (all_.serves("acme"), all_.serves("other"), all_.of_all, all_.only) == (True, True, True, None)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ import httpx
 import pytest
 from doorstep.bus.interface import Outgoing
 from doorstep.bus.kafka import KafkaBus
-from doorstep.infra.access import Access, Issuer, Operator, Role
-from doorstep.infra.clock import SystemClock
+from doorstep.infra.access import Access, Issuer, Login, Operator, Role
+from doorstep.infra.clock import SimulatedClock, SystemClock
 from doorstep.infra.telemetry import Telemetry, exposition
 from doorstep.kernel import http, runtime
 from doorstep.kernel.decider import Routed, Unknown
@@ -25,6 +25,7 @@ from sqlalchemy import make_url
 from tests.support.counting import DECIDER, HEARD, Count, World, asked, counter
 
 ISSUER = Issuer.generate()
+HOME = http.Landing("/parked", Login(ISSUER, SystemClock()))
 ROLES: tuple[Role, ...] = ("viewer", "compliance", "operator", "agent", "provider")
 
 
@@ -54,7 +55,7 @@ def bearer(role: Role = "operator") -> dict[str, str]:
     return {"authorization": f"Bearer {ISSUER.token('olga', role, datetime.now(UTC))}"}
 
 
-def built(*services: Running, drive: bool = False, home: str | None = None) -> FastAPI:
+def built(*services: Running, drive: bool = False, home: http.Landing | None = None) -> FastAPI:
     return http.build(services, Access(ISSUER.public_key), drive=drive, home=home)
 
 
@@ -153,21 +154,45 @@ class TestDoors:
     async def test_the_frameworks_own_pages_are_not_there(self, counted: httpx.AsyncClient, path: str) -> None:
         assert (await counted.get(path)).status_code == 404
 
-    async def test_the_link_turns_its_token_into_a_cookie(self, counting: World) -> None:
-        async with client_of(built(counting.running, home="/parked")) as client:
-            token = ISSUER.token("owner", "admin", datetime.now(UTC))
-            entered = await client.get("/", params={"token": token})
-            assert (entered.status_code, entered.headers["location"]) == (303, "/parked")
-            assert "httponly" in entered.headers["set-cookie"].lower()
+    @pytest.mark.parametrize(("host", "secure"), [("127.0.0.1", False), ("doorstep.example", True)])
+    async def test_the_link_turns_its_code_into_a_cookie_once(self, counting: World, host: str, secure: bool) -> None:
+        async with client_of(built(counting.running, home=HOME)) as client:
             client.headers.pop("authorization")
-            assert (await client.get("/parked")).status_code == 200
+            client.base_url = httpx.URL(f"http://{host}")
+            link = {"code": HOME.login.code("owner", "admin")}
+            entered = await client.get("/", params=link)
+            assert (entered.status_code, entered.headers["location"]) == (303, "/parked")
+            cookie = entered.headers["set-cookie"].lower()
+            assert ("httponly" in cookie, "samesite=strict" in cookie, "secure" in cookie) == (True, True, secure)
+            assert secure or (await client.get("/parked")).status_code == 200
+            client.cookies.clear()
+            again = await client.get("/", params=link)
+            assert (again.status_code, "was used" in again.text, "set-cookie" in again.headers) == (401, True, False)
 
-    async def test_a_stale_link_gives_no_cookie_and_says_how_to_get_another(self, counting: World) -> None:
-        async with client_of(built(counting.running, home="/parked")) as client:
-            entered = await client.get("/", params={"token": "x.y.z"})
+    @pytest.mark.parametrize(
+        "code",
+        [
+            "x.y.z",
+            Login(ISSUER, SimulatedClock(datetime.now(UTC) - timedelta(hours=2))).code("owner", "admin"),
+            ISSUER.token("owner", "admin", datetime.now(UTC)),
+        ],
+        ids=["forged", "old", "a token"],
+    )
+    async def test_what_is_no_code_gives_no_cookie_and_says_how_to_get_one(self, counting: World, code: str) -> None:
+        async with client_of(built(counting.running, home=HOME)) as client:
+            entered = await client.get("/", params={"code": code})
             assert entered.status_code == 401
-            assert "doorstep token" in entered.json()["detail"]
+            assert "doorstep link" in entered.json()["detail"]
             assert "set-cookie" not in entered.headers
+
+    async def test_a_code_is_no_token(self, counted: httpx.AsyncClient) -> None:
+        code = HOME.login.code("owner", "admin")
+        assert (await counted.get("/parked", headers={"authorization": f"Bearer {code}"})).status_code == 401
+
+    async def test_what_is_parked_is_for_whoever_serves_every_tenant(self, counted: httpx.AsyncClient) -> None:
+        token = ISSUER.token("olga", "operator", datetime.now(UTC), tenants=["acme"])
+        answer = await counted.get("/parked", headers={"authorization": f"Bearer {token}"})
+        assert (answer.status_code, "tenants" in answer.json()["detail"]) == (403, True)
 
 
 class TestParked:

@@ -13,6 +13,9 @@ from doorstep.messaging.file_gateway import FileGateway
 from doorstep.messaging.gateways import Message
 from doorstep.messaging.settings import MessagingSettings, gateways
 
+MESSAGE = Message(
+    idempotency_key="k", channel="sms", to=Destination("phone", "+1"), text="t", language="en", case_id="c"
+)
 ACME = """
 from doorstep.messaging.gateways import Receipt
 
@@ -55,13 +58,19 @@ def chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Mes
     return read
 
 
+async def test_what_is_written_for_borrowers_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """Also where an older release left the folder open."""
+    folder = tmp_path / "messages"
+    folder.mkdir(mode=0o755)
+    gateway = FileGateway(folder, durable=False)
+    await gateway.send(MESSAGE)
+    assert [path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())] == [0o700, 0o600]
+
+
 async def test_a_provider_that_is_installed_and_chosen_carries_its_channel_and_no_other(chosen: Any) -> None:
     made = gateways(chosen(sms="acme"))
-    message = Message(
-        idempotency_key="k", channel="sms", to=Destination("phone", "+1"), text="t", language="en", case_id="c"
-    )
-    assert (await made["sms"].send(message)).provider_message_id == "a-1"
-    assert sys.modules["acme_doorstep"].Acme.sent == [message]
+    assert (await made["sms"].send(MESSAGE)).provider_message_id == "a-1"
+    assert sys.modules["acme_doorstep"].Acme.sent == [MESSAGE]
     assert [channel for channel in get_args(Channel) if made[channel].name == "acme"] == ["sms"]
     assert isinstance(made["letter"], FileGateway)
 

@@ -10,6 +10,7 @@ import typer
 from doorstep.app import local
 from doorstep.app.printing import Lang
 from doorstep.events.values import Language
+from doorstep.infra.access import EVERY_TENANT
 from doorstep.infra.clock import SystemClock
 
 from audit.disclosure.arguments import AsOf, moment
@@ -60,4 +61,4 @@ def _print(shown: ShownTimeline, file: Path) -> None:
 async def _read(case: str, language: Language, as_of: datetime | None, folder: Path) -> ShownTimeline:
     now = SystemClock().now()
     async with local.reading("audit", folder) as engine:
-        return present(await timeline_as_of(engine, case, now, as_of), language, as_of=as_of)
+        return present(await timeline_as_of(engine, case, now, as_of, tenants=EVERY_TENANT), language, as_of=as_of)

@@ -10,6 +10,7 @@ from doorstep.events.audit import ErasureOrdered
 from doorstep.events.envelope import derived_id
 from doorstep.events.registry import Event
 from doorstep.infra.access import Principal
+from doorstep.infra.database import reading
 from doorstep.infra.vault import Vault
 from doorstep.kernel.decider import NO_TENANT, Routed, StreamId, Unknown
 from doorstep.kernel.service import Call, Carry, Effect, Runtime, answered
@@ -60,8 +61,8 @@ async def erase(
 ) -> str:
     """Order that the key of the bank's `borrower_id` be destroyed; the case id. Raises Refused, Unknown."""
     case_id = runtime.vault.tokens.case_id(tenant, borrower_id)
-    entries = await _entries(runtime, case_id, f"tenant {tenant} has no such borrower here: check both ids")
-    async with runtime.engine.connect() as connection:
+    entries = await _entries(runtime, case_id, who, f"tenant {tenant} has no such borrower here: check both ids")
+    async with reading(runtime.engine, who.tenants) as connection:
         kept = minimum(entries, await views.artifacts(connection, packs(entries)))
     command = Erase(
         erasure_id(tenant, case_id),
@@ -86,14 +87,15 @@ async def lift_hold(runtime: Runtime, case_id: str, hold_id: str, who: Principal
 
 
 async def _tell(runtime: Runtime, case_id: str, command: PlaceLegalHold | LiftLegalHold, who: Principal) -> None:
-    entries = await _entries(runtime, case_id, f"there is no case {case_id}: GET /cases lists them")
+    entries = await _entries(runtime, case_id, who, f"there is no case {case_id}: GET /cases lists them")
     tenant = next((one.envelope.tenant for one in entries if one.envelope.tenant != NO_TENANT), NO_TENANT)
     await runtime.execute(Routed(stream(case_id, tenant), command, who.actor()))
 
 
-async def _entries(runtime: Runtime, case_id: str, otherwise: str) -> Sequence[Entry]:
-    async with runtime.engine.connect() as connection:
+async def _entries(runtime: Runtime, case_id: str, who: Principal, otherwise: str) -> Sequence[Entry]:
+    async with reading(runtime.engine, who.tenants) as connection:
         found = await views.entries(connection, case_id)
-    if not found:
+    whose = {one.envelope.tenant for one in found} - {NO_TENANT}
+    if not found or not (who.of_all or (whose and whose <= who.tenants)):
         raise Unknown(otherwise)
     return found

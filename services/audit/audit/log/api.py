@@ -2,7 +2,7 @@
 
 import asyncio
 
-from doorstep.infra.access import Auditor
+from doorstep.infra.access import AuditorOfAll
 from fastapi import APIRouter, HTTPException, Response
 from tlog.folder import Folder
 from tlog.paths import CHECKPOINT, is_open, is_part
@@ -17,11 +17,11 @@ def routes(router: APIRouter, runtime: AuditRuntime) -> None:
     folder = Folder(runtime.settings.log_folder)
 
     @router.get("/log/tile/entries/{path:path}")
-    async def entries(path: str, _: Auditor) -> Response:
+    async def entries(path: str, _: AuditorOfAll) -> Response:
         return await _file(folder, f"tile/entries/{path}", f"private, {_FOR_EVER}")
 
     @router.get("/log/blob/{path:path}")
-    async def blob(path: str, _: Auditor) -> Response:
+    async def blob(path: str, _: AuditorOfAll) -> Response:
         return await _file(folder, f"blob/{path}", f"private, {_FOR_EVER}")
 
     @router.get("/log/{path:path}")

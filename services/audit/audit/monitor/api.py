@@ -1,6 +1,7 @@
 """What the conformance monitor found, over HTTP."""
 
 from doorstep.infra.access import Viewer
+from doorstep.infra.database import reading
 from doorstep.kernel.service import Runtime
 from fastapi import APIRouter
 
@@ -12,6 +13,6 @@ def routes(router: APIRouter, runtime: Runtime) -> None:
     """The newest first."""
 
     @router.get("/violations")
-    async def violations(_: Viewer) -> list[RecordedViolation]:
-        async with runtime.engine.connect() as connection:
-            return list(await views.violations(connection))
+    async def violations(who: Viewer) -> list[RecordedViolation]:
+        async with reading(runtime.engine, who.tenants) as connection:
+            return list(await views.violations(connection, only=who.only))

@@ -181,19 +181,24 @@ class RecordedViolation:
 
 _VIOLATIONS = text(
     "select case_id, tenant, recorded_at, value from entry where type = 'doorstep.violation.found'"
-    " order by position desc limit :limit"
+    " and (cast(:only as text[]) is null or tenant = any(:only)) order by position desc limit :limit"
 )
-_VIOLATION_COUNT = text("select count(*) from entry where type = 'doorstep.violation.found'")
+_VIOLATION_COUNT = text(
+    "select count(*) from entry where type = 'doorstep.violation.found'"
+    " and (cast(:only as text[]) is null or tenant = any(:only))"
+)
 
 
-async def violation_count(connection: AsyncConnection) -> int:
-    """How many there are."""
-    return int((await connection.execute(_VIOLATION_COUNT)).scalar_one())
+async def violation_count(connection: AsyncConnection, *, only: Sequence[str] | None = None) -> int:
+    """How many there are, of the tenants in `only` (None: of all)."""
+    return int((await connection.execute(_VIOLATION_COUNT, {"only": only})).scalar_one())
 
 
-async def violations(connection: AsyncConnection, limit: int = 1000) -> Sequence[RecordedViolation]:
-    """The newest ones first."""
-    rows = await connection.execute(_VIOLATIONS, {"limit": limit})
+async def violations(
+    connection: AsyncConnection, limit: int = 1000, *, only: Sequence[str] | None = None
+) -> Sequence[RecordedViolation]:
+    """The newest ones first, of the tenants in `only` (None: of all)."""
+    rows = await connection.execute(_VIOLATIONS, {"limit": limit, "only": only})
     found = [(row, read_event(envelope)) for row in rows if (envelope := read_envelope(bytes(row.value)))]
     return [
         RecordedViolation(r.case_id, r.tenant, e.event_id, e.rule, e.at, r.recorded_at, e.why, e.why_zh)

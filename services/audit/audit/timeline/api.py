@@ -2,7 +2,8 @@
 
 from typing import Annotated
 
-from doorstep.infra.access import Viewer
+from doorstep.infra.access import Principal, Viewer, ViewerOfAll
+from doorstep.infra.database import reading
 from doorstep.kernel.service import Runtime
 from fastapi import APIRouter, Query
 
@@ -19,27 +20,27 @@ def routes(router: APIRouter, runtime: Runtime) -> None:
     """As JSON."""
 
     @router.get("/cases")
-    async def cases(_: Viewer, q: Text = "", page: PageNumber = 1) -> CaseList:
-        async with runtime.engine.connect() as connection:
-            return await views.cases(connection, q.strip(), page)
+    async def cases(who: Viewer, q: Text = "", page: PageNumber = 1) -> CaseList:
+        async with reading(runtime.engine, who.tenants) as connection:
+            return await views.cases(connection, q.strip(), page, only=who.only)
 
     @router.get("/gaps", name="audit_gaps")
-    async def gaps(_: Viewer) -> list[Missing]:
-        async with runtime.engine.connect() as connection:
-            return list(await views.gaps(connection))
+    async def gaps(who: Viewer) -> list[Missing]:
+        async with reading(runtime.engine, who.tenants) as connection:
+            return list(await views.gaps(connection, only=who.only))
 
     @router.get("/disputes")
-    async def dispute_list(_: Viewer) -> DisputeList:
-        return await disputes_of_all(runtime)
+    async def dispute_list(who: Viewer) -> DisputeList:
+        return await disputes_of_all(runtime, who)
 
     @router.get("/undecodable")
-    async def undecodable(_: Viewer) -> list[Undecodable]:
-        async with runtime.engine.connect() as connection:
+    async def undecodable(who: ViewerOfAll) -> list[Undecodable]:
+        async with reading(runtime.engine, who.tenants) as connection:
             return list(await views.undecodable(connection))
 
 
-async def disputes_of_all(runtime: Runtime) -> DisputeList:
-    """How the disputes of every case stand now."""
-    async with runtime.engine.connect() as connection:
-        found = await views.disputes(connection)
+async def disputes_of_all(runtime: Runtime, who: Principal) -> DisputeList:
+    """How the disputes of every case that `who` may see stand now."""
+    async with reading(runtime.engine, who.tenants) as connection:
+        found = await views.disputes(connection, only=who.only)
     return listed(disputes(causal_order(found)), runtime.clock.now())

@@ -93,6 +93,8 @@ _CASES = """
     where last.case_id is not null
       and not exists (select 1 from entry e where e.case_id = last.case_id and e.position > last.position)
       and exists (select 1 from entry e where e.case_id = last.case_id and e.type <> all(:of_no_case))
+      and (cast(:only as text[]) is null or exists (
+          select from entry e where e.case_id = last.case_id and e.tenant = any(:only)))
       {matching}
     order by last.position desc
     limit :limit offset :skip
@@ -107,10 +109,13 @@ _STATUS: dict[str | None, Literal["open", "cured"] | None] = {
 }
 
 
-async def cases(connection: AsyncConnection, q: str = "", page: int = 1) -> CaseList:
-    """One page of cases, latest activity first. `q` is a part of a case id, or a
-    whole loan id."""
-    wanted: dict[str, object] = {"of_no_case": _OF_NO_CASE, "limit": PAGE + 1, "skip": (page - 1) * PAGE}
+async def cases(
+    connection: AsyncConnection, q: str = "", page: int = 1, *, only: Sequence[str] | None = None
+) -> CaseList:
+    """One page of cases, latest activity first, of the tenants in `only` (None: of all). `q` is a part of a case id, or
+    a whole loan id."""
+    wanted: dict[str, object] = {"of_no_case": _OF_NO_CASE, "only": only}
+    wanted |= {"limit": PAGE + 1, "skip": (page - 1) * PAGE}
     if q:
         wanted |= {"q": q.replace("\0", ""), "loan": b'"loan_id":' + msgspec.json.encode(q)}
     rows = (await connection.execute(text(_CASES.format(matching=_MATCHING if q else "")), wanted)).all()
@@ -133,17 +138,20 @@ async def undecodable(connection: AsyncConnection, limit: int = 1000) -> Sequenc
 
 _DISPUTES = text(
     'select position, topic, partition, "offset", absorbed_at, value from entry'
-    " where type like 'doorstep.dispute.%' and type = any(cast(:types as text[])) order by position"
+    " where type like 'doorstep.dispute.%' and type = any(cast(:types as text[]))"
+    " and (cast(:only as text[]) is null or tenant = any(:only)) order by position"
 )
 
 
-async def disputes(connection: AsyncConnection) -> Sequence[Entry]:
-    """The entries that tell of disputes, of every case, in the order of the log."""
-    return await read(connection, _DISPUTES, types=[one.event_type for one in TELLING])
+async def disputes(connection: AsyncConnection, *, only: Sequence[str] | None = None) -> Sequence[Entry]:
+    """The entries that tell of disputes, of every case of the tenants in `only` (None: of all), in the order of the
+    log."""
+    return await read(connection, _DISPUTES, types=[one.event_type for one in TELLING], only=only)
 
 
 _INCOMPLETE = text(
     "select count(*) as streams, coalesce(sum(highest - known), 0) as events from stream_seen where known < highest"
+    " and (cast(:only as text[]) is null or tenant = any(:only))"
 )
 _MISSING = text(
     """
@@ -154,19 +162,22 @@ _MISSING = text(
         from (select stream_version as version, lag(stream_version, 1, 0) over (order by stream_version) as before
               from entry where stream = s.stream and stream_version > 0) steps
         where version > before + 1) gap
-    where s.known < s.highest
+    where s.known < s.highest and (cast(:only as text[]) is null or s.tenant = any(:only))
     order by s.stream, gap.first
     limit :limit
     """
 )
 
 
-async def incomplete(connection: AsyncConnection) -> Incomplete:
-    """What is missing now, all streams together; it costs the same however much is there."""
-    row = (await connection.execute(_INCOMPLETE)).one()
+async def incomplete(connection: AsyncConnection, *, only: Sequence[str] | None = None) -> Incomplete:
+    """What is missing now, all streams of the tenants in `only` (None: of all) together; it costs the same however much
+    is there."""
+    row = (await connection.execute(_INCOMPLETE, {"only": only})).one()
     return Incomplete(row.streams, int(row.events))
 
 
-async def gaps(connection: AsyncConnection, limit: int = 1000) -> Sequence[Missing]:
-    """Which numbers of which streams are missing."""
-    return [Missing(*row) for row in await connection.execute(_MISSING, {"limit": limit})]
+async def gaps(
+    connection: AsyncConnection, limit: int = 1000, *, only: Sequence[str] | None = None
+) -> Sequence[Missing]:
+    """Which numbers of which streams are missing, of the tenants in `only` (None: of all)."""
+    return [Missing(*row) for row in await connection.execute(_MISSING, {"limit": limit, "only": only})]

@@ -70,6 +70,10 @@ class Policies:
         """What holds for `tenant` now."""
         return self._tenants.get(tenant, self._default)
 
+    def names(self, tenant: str) -> bool:
+        """Whether `tenant` has terms of its own."""
+        return tenant in self._tenants
+
     def reload(self) -> None:
         """Read the folder again. Raises InvalidPolicy, and then everything stays as it was."""
         self._load()

@@ -8,7 +8,8 @@ from datetime import datetime
 from uuid import uuid4
 
 import msgspec
-from doorstep.infra.access import Principal
+from doorstep.infra.access import EVERY_TENANT, Principal
+from doorstep.infra.database import reading
 from doorstep.kernel.decider import Routed, StreamId, Unknown
 from doorstep.kernel.service import Halt
 from doorstep.locales.languages import LANGUAGES, short
@@ -26,8 +27,8 @@ from audit.store import views
 from audit.store.entry import Entry
 from audit.store.settings import AuditRuntime
 from audit.timeline.artifacts import cited
-from audit.timeline.as_of import timeline_as_of
-from audit.timeline.domain import Line, Timeline, timeline
+from audit.timeline.as_of import timeline_as_of, timeline_of
+from audit.timeline.domain import Line, Timeline
 
 MAY_EXPORT = ("auditor", "compliance", "admin")
 MAY_OPEN = ("compliance", "admin")
@@ -67,16 +68,17 @@ async def export(runtime: AuditRuntime, wanted: Wanted) -> Exported:
 
     Raises Unknown without any entry, asking.NotYet for a moment that has not passed, Refused without a reason,
     NotExported."""
-    known = await timeline_as_of(runtime.engine, wanted.case_id, runtime.clock.now(), wanted.as_of)
+    theirs, now = wanted.by.tenants, runtime.clock.now()
+    known = await timeline_as_of(runtime.engine, wanted.case_id, now, wanted.as_of, tenants=theirs)
     _demand_entries(known)
     key = _signer(runtime)
     checkpoint, size = await _signed(runtime, key, known.size)
-    covered = known if size >= known.size else await _as_signed(runtime, wanted.case_id, size)
+    covered = known if size >= known.size else await timeline_of(runtime.engine, wanted.case_id, size, theirs)
     _demand_entries(covered)
     await _demand_whole(runtime, covered)
     opened = await open_personal(runtime, covered, wanted.by, wanted.reason) if wanted.opened else None
     renderings = await asyncio.to_thread(_renderings, covered, wanted.as_of, opened)
-    evidence = await _gather(runtime, covered, checkpoint, size, renderings)
+    evidence = await _gather(runtime, covered, checkpoint, size, renderings, theirs)
     made = await asyncio.to_thread(_checked, evidence, key)
     await _record(runtime, wanted, evidence, made)
     name = f"evidence-{wanted.case_id}-{covered.size}.zip"
@@ -89,8 +91,9 @@ def _demand_entries(known: Timeline) -> None:
 
 
 async def _demand_whole(runtime: AuditRuntime, known: Timeline) -> None:
-    """By the bytes, which are signed, and not by the names they are filed under, which are not."""
-    async with runtime.engine.connect() as connection:
+    """By the bytes, which are signed, and not by the names they are filed under, another tenant's perhaps, which are
+    not."""
+    async with reading(runtime.engine, EVERY_TENANT) as connection:
         misfiled = await views.misfiled(connection, known.case_id, known.size)
     if misfiled:
         raise NotExported(
@@ -124,17 +127,17 @@ async def _signed(runtime: AuditRuntime, key: Signer, size: int) -> tuple[str, i
         raise NotExported(f"the log: {error}") from None
 
 
-async def _as_signed(runtime: AuditRuntime, case_id: str, size: int) -> Timeline:
-    async with runtime.engine.connect() as connection:
-        return timeline(case_id, await views.entries(connection, case_id, within=size), size)
-
-
 async def _gather(
-    runtime: AuditRuntime, known: Timeline, checkpoint: str, size: int, renderings: Mapping[str, bytes]
+    runtime: AuditRuntime,
+    known: Timeline,
+    checkpoint: str,
+    size: int,
+    renderings: Mapping[str, bytes],
+    theirs: frozenset[str],
 ) -> Evidence:
     entries = sorted(_entries(known), key=lambda entry: entry.position)
     hashes = [one for kind in cited(entries).values() for one in kind]
-    async with runtime.engine.connect() as connection:
+    async with reading(runtime.engine, theirs) as connection:
         published = await views.artifacts(connection, hashes)
     return Evidence(
         case_id=known.case_id,
