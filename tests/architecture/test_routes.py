@@ -23,9 +23,11 @@ LINK = "/"
 LOG = "/log/{path:path}"
 """Checkpoint, key and hashes of the log: whoever is to verify it may take them. Its entries need a role."""
 SERVICES = tuple(service.name for service in installed())
+READERS = sorted({*ROOT.glob("services/*/*/**/api.py"), *ROOT.glob("services/*/*/disclosure/**/*.py")})
+DOORS = doors(unconnected(*SERVICES, at_home=True))
 
 
-@pytest.mark.parametrize("door", doors(unconnected(*SERVICES, at_home=True)), ids=str)
+@pytest.mark.parametrize("door", DOORS, ids=[f"{one.method} {one.path}" for one in DOORS])
 def test_every_route_demands_a_role_or_is_one_of_the_open_ones(door: RouteAccess) -> None:
     if door.path in {*PROBES, LINK, f"/audit{LOG}"}:
         assert (door.method, door.roles) == ("GET", frozenset())
@@ -56,7 +58,7 @@ def test_the_documentation_says_who_may_call_which_route() -> None:
     assert (ROOT / "docs" / access_docs.FILE).read_text(encoding="utf-8") == access_docs.generate(), "run `make schema`"
 
 
-@pytest.mark.parametrize("path", [*ROOT.glob("services/*/*/**/api.py"), *ROOT.glob("services/*/*/disclosure/**/*.py")])
+@pytest.mark.parametrize("path", READERS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_what_people_read_is_read_for_their_tenants_alone(path: Path) -> None:
     assert not re.search(r"engine\.(connect|begin)\(", path.read_text()), "take infra.database.reading"
 

@@ -16,13 +16,14 @@ def upgrade() -> None:
 
 
 _STATEMENTS = (
+    """create function every_tenant_visible() returns boolean language sql stable parallel safe
+        return coalesce(current_setting('doorstep.tenants', true), '') in ('', '*')""",
     """create function tenant_visible(tenant text) returns boolean language sql stable parallel safe
-        return coalesce(current_setting('doorstep.tenants', true), '') in ('', '*') or tenant = '-'
-            or tenant = any (string_to_array(current_setting('doorstep.tenants', true), ','))""",
-    "create policy of_tenant on streams using (tenant_visible(tenant))",
+        return tenant = '-' or tenant = any (string_to_array(current_setting('doorstep.tenants', true), ','))""",
+    # In a query of its own it is asked once, and not for each row.
+    "create policy of_tenant on streams using ((select every_tenant_visible()) or tenant_visible(tenant))",
     """create policy of_tenant on events using (
-        coalesce(current_setting('doorstep.tenants', true), '') in ('', '*')
-        or exists (select from streams s where s.stream = events.stream))""",
+        (select every_tenant_visible()) or exists (select from streams s where s.stream = events.stream))""",
     "alter table streams enable row level security, force row level security",
     "alter table events enable row level security, force row level security",
 )

@@ -6,10 +6,11 @@ revision = "audit_0003"
 down_revision = "audit_0002"
 branch_labels = None
 depends_on = "kernel_0007"
+VISIBLE = "(select every_tenant_visible()) or tenant_visible(tenant)"
 
 
 def upgrade() -> None:
     """See kernel_0007."""
     for table in ("entry", "stream_seen"):
-        op.execute(f"create policy of_tenant on {table} using (tenant_visible(tenant))")
+        op.execute(f"create policy of_tenant on {table} using ({VISIBLE})")
         op.execute(f"alter table {table} enable row level security, force row level security")
