@@ -6,7 +6,7 @@ READY := .venv/.ready
 UV := .venv/uv/bin/uv
 PROJECTS := $(wildcard pyproject.toml */pyproject.toml services/*/pyproject.toml)
 
-.PHONY: help demo test check bench year schema version lock clean
+.PHONY: help demo test check bench year faults schema version lock clean
 .DEFAULT_GOAL := demo
 
 help: ## this list; ARGS="..." passes arguments on
@@ -32,6 +32,9 @@ bench: $(READY) ## how fast it is, beside comparable systems
 year: $(READY) ## 2,000 borrowers for a year in each of twelve jurisdictions, held against the rules by an independent checker
 	$(BIN)/python -m examples.year $(ARGS)
 
+faults: $(READY) ## real processes under a seeded schedule of faults, and which promises held; ARGS="--faults 1000"
+	$(BIN)/python -m doorstep_faults $(ARGS)
+
 schema: $(READY) ## the generated documents: JSON Schema of intake, event catalogue, OpenAPI
 	$(BIN)/doorstep schema
 
@@ -42,7 +45,7 @@ version: ## the newest release of CHANGELOG.md becomes the version of every dist
 # It names no index, so it works behind any mirror (docs/adr/0002).
 lock: $(UV) ## requirements.lock: every package, pinned by its hashes
 	$(UV) pip compile pyproject.toml --group dev --group bench --universal --generate-hashes --no-header --quiet \
-		$(foreach p,doorstep doorstep-demo $(notdir $(wildcard services/*)),--no-emit-package $(p)) -o requirements.lock
+		$(foreach p,doorstep doorstep-demo doorstep-faults $(notdir $(wildcard services/*)),--no-emit-package $(p)) -o requirements.lock
 
 clean: ## away with .venv and the embedded systems
 	rm -rf .venv .doorstep

@@ -5,6 +5,7 @@ import for three seconds each time. What runs in each is `doorstep serve NAME`, 
 
 import asyncio
 import ctypes
+import importlib
 import multiprocessing
 import os
 import signal
@@ -41,6 +42,8 @@ PATIENCE = 60.0
 """Seconds until something that should have happened counts as never happening."""
 LOOK_EVERY = 0.1
 SECOND = "+2"
+HOOK = "DOORSTEP_TESTS_HOOK"
+"""module:function, called in each process before it serves."""
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 forking = multiprocessing.get_context("forkserver")
@@ -66,6 +69,8 @@ class Look:
 
 class Cluster:
     """`databases` by service name, migrated; `failpoints` by service: where it dies, one after the other."""
+
+    patience = PATIENCE
 
     def __init__(
         self,
@@ -108,7 +113,7 @@ class Cluster:
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Facts of the bank, which sends them again while Kafka is away."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.patience
         while True:
             try:
                 return await self._bus.publish(messages)
@@ -176,7 +181,7 @@ class Cluster:
         who = more["json"]["agent_id"] if role == "agent" else f"test-{role}"
         token = role and self.secrets.issuer.token(who, role, datetime.now(UTC))
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.patience
         while True:
             with suppress(httpx.TransportError):
                 url = f"http://127.0.0.1:{self._ports[service]}{path}"
@@ -195,10 +200,10 @@ class Cluster:
     async def quiet(self) -> Look:
         """Wait until nothing is left to do at this instant: two looks in a row see the same, and nothing
         waiting. Whoever is found dead is started again."""
-        deadline, before = time.monotonic() + PATIENCE, None
+        deadline, before = time.monotonic() + self.patience, None
         while True:
             if await self.revive():
-                deadline = time.monotonic() + PATIENCE
+                deadline = time.monotonic() + self.patience
             look = await self._seen()
             if look is not None and look == before and not look.waiting:
                 return look
@@ -247,9 +252,15 @@ class Cluster:
         await self._bus.close()
 
     def _start(self, instance: str) -> None:
+        name, log = instance.removesuffix(SECOND), self._folder / f"{instance}.log"
+        process = forking.Process(target=_serve, args=(name, self._environment(instance), str(log)), daemon=True)
+        process.start()
+        self._processes[instance] = process
+
+    def _environment(self, instance: str) -> dict[str, str]:
         name = instance.removesuffix(SECOND)
         armed = self._failpoints[name][:1]
-        environment = {
+        return {
             "DOORSTEP_DATABASE_URL": _url(self.databases[name]),
             "DOORSTEP_VAULT_URL": _url(self._vault),
             "DOORSTEP_VAULT_KEY": self.secrets.vault_key,
@@ -261,6 +272,8 @@ class Cluster:
             "DOORSTEP_HTTP_PORT": str(self._ports[instance]),
             "DOORSTEP_GATEWAY_FOLDER": str(self.gateway_folder),
             "DOORSTEP_CLOCK_FILE": str(self._folder / "clock"),
+            # The clock is a file, which wakes nobody.
+            "DOORSTEP_LONGEST_REST": "0.25",
             "DOORSTEP_CALL_TIMEOUT": "2",
             "DOORSTEP_CALL_MARGIN": "1",
             "DOORSTEP_LOG_KEY": self.secrets.log_key,
@@ -269,10 +282,6 @@ class Cluster:
             "DOORSTEP_LOG_EVERY": "0",
             **({"DOORSTEP_FAILPOINT": f"{armed[0]}:1"} if armed else {}),
         }
-        log = self._folder / f"{instance}.log"
-        process = forking.Process(target=_serve, args=(name, environment, str(log)), daemon=True)
-        process.start()
-        self._processes[instance] = process
 
     async def _seen(self) -> Look | None:
         """None while Kafka or PostgreSQL is away."""
@@ -340,6 +349,9 @@ def _serve(name: str, environment: dict[str, str], log: str) -> None:
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(file, 1)
     os.dup2(file, 2)
+    if hook := environment.get(HOOK):
+        module, _, function = hook.partition(":")
+        getattr(importlib.import_module(module), function)()
     from doorstep.app.cli import app
 
     app(["serve", name])

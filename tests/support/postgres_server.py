@@ -6,7 +6,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
@@ -34,8 +34,11 @@ class OwnPostgres:
         postmaster.wait(10)
 
     def start(self) -> None:
-        """Returns when it has recovered."""
-        self._embedded._server.ensure_postgres_running()
+        """Returns when it has recovered, which takes a busy machine longer than the package waits."""
+        for _ in range(6):
+            with suppress(subprocess.TimeoutExpired):
+                return self._embedded._server.ensure_postgres_running()
+        raise TimeoutError("PostgreSQL has not recovered within a minute")
 
     def keep_replicas(self, *names: str) -> None:
         """What replicas have that follow no further: every file, as of now."""

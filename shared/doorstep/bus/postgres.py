@@ -19,7 +19,7 @@ from doorstep.infra.database import unreachable
 from doorstep.infra.telemetry import where
 from doorstep.infra.vault import Vault
 
-POLL = 0.2
+POLL = 1.0
 
 
 class PostgresBus:

@@ -41,6 +41,9 @@ class Settings(BaseSettings):
         5.0, gt=0, le=300, description="seconds a provider may take to show, when asked, a message it accepted"
     )
     calls_at_once: int = Field(128, ge=1, le=2000, description="calls of a kind that a process makes at the same time")
+    longest_rest: float = Field(
+        2.0, gt=0, le=60, description="seconds after which a loop that found nothing looks again, woken by nobody"
+    )
     clock_file: Path | None = Field(None, description="tests only: read the time from this file")
     failpoint: str | None = Field(None, description="tests only: name:n, where the process kills itself")
 

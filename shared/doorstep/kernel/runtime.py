@@ -38,7 +38,8 @@ from doorstep.kernel.store import Store
 from doorstep.kernel.timers import Timers
 
 IDLE = 0.25
-"""Seconds between looks when nothing stirs; anything committed in this process wakes the loops at once."""
+"""Seconds until a loop that found nothing looks again, and twice as long each time it finds nothing again; anything
+committed in this process wakes the loops at once."""
 SILENT = 30.0
 """Seconds one turn of a loop may take before the service is not ready."""
 DEAF = 60.0
@@ -195,7 +196,7 @@ class Running(Generic[T_co, R_co]):
 
     async def _hear(self) -> int:
         try:
-            handled = await self.consumer.turn(IDLE)
+            handled = await self.consumer.turn(self.settings.longest_rest / 2)
         except Exception:
             self._heard = -math.inf
             raise
@@ -248,7 +249,9 @@ class Running(Generic[T_co, R_co]):
         return False
 
     async def _loop(self, name: str, turn: Callable[[], Awaitable[int]], stop: asyncio.Event) -> None:
-        pause = 0.1
+        pause, rest = 0.1, IDLE
+        # What another process of this service commits wakes nobody here, and only one of them publishes.
+        longest = IDLE if name == "relay" and isinstance(self.bus, KafkaBus) else self.settings.longest_rest
         while not stop.is_set():
             self._turned[name] = time.monotonic()
             try:
@@ -263,8 +266,9 @@ class Running(Generic[T_co, R_co]):
             self._faults.pop(name, None)
             if done:
                 self._pulse.beat()
+                rest = IDLE
             elif name != "consumer":
-                await self._pulse.wait(IDLE)
+                rest = IDLE if await self._pulse.wait(rest) else min(2 * rest, longest)
 
     async def _watch(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -293,10 +297,11 @@ class Pulse:
         beaten, self._next = self._next, asyncio.Event()
         beaten.set()
 
-    async def wait(self, timeout: float) -> None:
-        """Until the next beat, or `timeout` seconds."""
+    async def wait(self, timeout: float) -> bool:
+        """Until the next beat, or `timeout` seconds; whether it beat."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._next.wait(), timeout)
+            return await asyncio.wait_for(self._next.wait(), timeout)
+        return False
 
 
 async def _sleep(stop: asyncio.Event, seconds: float) -> None:
