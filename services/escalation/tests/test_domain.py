@@ -111,7 +111,7 @@ def test_of_one_business_date_what_the_bank_said_last_holds() -> None:
     wrong = overdue(5, fact_id="z", amount="9000", said_at=at(6, "08:00"))
     right = overdue(5, fact_id="a", amount="90", said_at=at(6, "09:00"))
     for facts in ([wrong, right], [right, wrong]):
-        assert told(*facts, now=at(6)).state.loans.amount() == Money(Decimal(90), "CNY")
+        assert told(*facts, now=at(6)).state.loans.amounts() == [Money(Decimal(90), "CNY")]
 
 
 def test_an_overdue_loan_opens_the_case_and_permits_a_contact() -> None:

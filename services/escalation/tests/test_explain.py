@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,7 +16,7 @@ from doorstep.events.escalation.holds import HoldKind
 from doorstep.events.escalation.permits import ContactDenied, ContactPermitted, Duty, Purpose
 from doorstep.events.escalation.preferences import ConsentKind
 from doorstep.events.registry import decode_event
-from doorstep.events.values import ContactMethod, Decision, Override, Verdict
+from doorstep.events.values import ContactMethod, Decision, Money, Override, Verdict
 from doorstep.kernel.decider import Routed
 from doorstep.kernel.runtime import Running
 from doorstep.locales.text import LOCALES
@@ -83,6 +84,13 @@ def test_a_permit_for_a_whole_day_says_so(language: Any, hours: str) -> None:
     assert isinstance(event, ContactPermitted)
     whole = replace(event, windows=replace(event.windows, opens=time(), closes=time()))
     assert hours in explain(replace(permitted, data=msgspec.Raw(msgspec.json.encode(whole))), language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_owed_in_another_currency_is_named(language: Any) -> None:
+    besides = (Money(Decimal(70), "USD"),)
+    envelope = altered(lambda decision: replace(decision, inputs=replace(decision.inputs, other_amounts=besides)))
+    assert "70.00" in explain(envelope, language)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

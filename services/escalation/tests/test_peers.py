@@ -79,7 +79,7 @@ def test_lending_1425_what_was_decided_then_still_shows_the_figures_of_then() ->
     then = woken(told(overdue(1, amount="6000"), now=at(2)))
     permit = then.events[-1]
     now = until(then.when(RecordFact(paid(3)), at(3)).when(RecordFact(overdue(3, amount="10")), at(4)), at(12))
-    assert now.state.loans.amount() == Money(Decimal(10), "CNY")
+    assert now.state.loans.amounts() == [Money(Decimal(10), "CNY")]
     assert isinstance(permit, ContactPermitted)
     assert permit.decision.inputs.amount_overdue == Money(Decimal(6000), "CNY")
 

@@ -105,7 +105,8 @@ class Span(msgspec.Struct, frozen=True):
 
 class Inputs(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a decision was made from, as recorded before its instant. `reasons` are the codes behind
-    `willingness`, `countries` those whose rules were asked, `facts_age` the days since the last business date."""
+    `willingness`, `countries` those whose rules were asked, `facts_age` the days since the last business date.
+    `amount_overdue` is in the currency whose turn it is, `other_amounts` what is overdue in others."""
 
     dpd: int
     bucket: str
@@ -124,6 +125,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     facts_age: int = 0
     holds: tuple[str, ...] = ()
     consents: tuple[str, ...] = ()
+    other_amounts: tuple[Money, ...] = ()
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -16,6 +16,7 @@ from escalation.domain.assessment.assess import assess
 from escalation.domain.assessment.decision_context import InContext
 from escalation.domain.case import contacts, disputes, holds, loans, overrides, preferences, promises
 from escalation.domain.case.case import Case, Event, evolve
+from escalation.domain.case.lifecycle import owed_in
 from escalation.domain.rules import rules
 
 
@@ -35,7 +36,8 @@ def decide(case: Case, informed: InContext, now: datetime) -> Sequence[Event]:  
         return contacts.decide(ledger, command, now)
     if isinstance(command, promises.RecordPromise):
         zone = rules.zones_of(case.borrower.time_zone, case.borrower.region, policy.terms.home)[0]
-        books = promises.Books(case.lifecycle.assessed, case.lifecycle.assessed_on)
+        # It answers the last contact, which asked to be paid in one currency.
+        books = promises.Books(owed_in(case.lifecycle, ledger.currency()), case.lifecycle.assessed_on)
         return promises.decide(case.promises, command, case.loans, books, zone, policy.terms.promise_grace_days, now)
     if isinstance(command, holds.Command):
         if isinstance(command, (holds.RenewHold, holds.LiftHold)):

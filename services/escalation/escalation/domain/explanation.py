@@ -87,6 +87,7 @@ def _known(inputs: Inputs, locale: Locale) -> Iterator[str]:
     for name in ("episode", "contacts_today", "unanswered"):
         yield _say(locale, name, **{name: getattr(inputs, name)})
     extra = {
+        "other_amounts": locale.listed(money.text(locale.language) for money in inputs.other_amounts),
         "products": locale.listed(inputs.products),
         "segment": inputs.segment,
         "holds": _words(inputs.holds, locale),

@@ -61,13 +61,15 @@ class CaseCured(Event, frozen=True):
 @event("doorstep.case.assessed", topic=ESCALATION)
 class CaseAssessed(Event, frozen=True):
     """The case was looked at and nothing was to be done, or nothing other than was already said. `amount_overdue` is
-    that of the books of `business_date`."""
+    that of the books of `business_date`, in the currency whose turn it is, `other_amounts` what is overdue in
+    others."""
 
     dpd: int
     amount_overdue: Money | None
     reason: Literal["not-due", "same-denial", "nothing-owed", "closed", "no-step"]
     assess_at: Instant | None = None
     business_date: date | None = None
+    other_amounts: tuple[Money, ...] = ()
 
 
 @event("doorstep.case.assigned", topic=ESCALATION)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import reduce
 from itertools import cycle, islice
 from zoneinfo import ZoneInfo
@@ -11,16 +11,16 @@ import msgspec
 from doorstep.events.envelope import derived_id
 from doorstep.events.escalation.cases import CaseAssessed
 from doorstep.events.escalation.permits import ContactDenied, ContactPermitted, VisitDenied, VisitPermitted
-from doorstep.events.values import Decision, Inputs, Span, Verdict, Windows
+from doorstep.events.values import Decision, Inputs, Money, Span, Verdict, Windows
 
 from escalation.domain.assessment import guards
 from escalation.domain.assessment.context import AssessmentContext, assessment_context, summary_of
 from escalation.domain.assessment.decision_context import DecisionContext
 from escalation.domain.case import holds, promises
 from escalation.domain.case.case import Case, Event, evolve
-from escalation.domain.case.contacts import STAGES, LedgerEntry, Permit
+from escalation.domain.case.contacts import STAGES, Contacts, LedgerEntry, Permit
 from escalation.domain.case.lifecycle import Decided, denial, opened_or_cured
-from escalation.domain.case.loans import total
+from escalation.domain.case.loans import by_currency, total
 from escalation.domain.rules import rules
 from escalation.domain.rules.hours import midnight
 from escalation.domain.rules.request import ContactRequest
@@ -32,6 +32,7 @@ LATELY = timedelta(days=2)
 """Whatever went out on the borrower's present day was permitted within it."""
 
 MOMENT = timedelta.resolution
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 Assessed = CaseAssessed | Decided
 """What an assessment ends with."""
@@ -64,13 +65,40 @@ def _next_step(case: Case, decision_context: DecisionContext, now: datetime) -> 
         return CaseAssessed(dpd=0, amount_overdue=None, reason="closed")
     held = case.holds.held_loans(now)
     owed = {loan_id: money for loan_id, money in case.loans.owed().items() if loan_id not in held}
-    amount = total(owed)
-    if amount is None:
+    if not owed:
         return CaseAssessed(dpd=case.loans.dpd(), amount_overdue=None, reason="nothing-owed")
-    context = assessment_context(case, decision_context, now, owed, amount)
+    turns = _in_turn(case.contacts, owed)
+    amounts = [total(one) for one in turns]
+    assessed: list[Assessed] = []
+    for nth, one in enumerate(turns):
+        others = tuple(amounts[:nth] + amounts[nth + 1 :])
+        step = _step(assessment_context(case, decision_context, now, one, amounts[nth], others))
+        if isinstance(step, ContactPermitted | VisitPermitted):
+            return step
+        assessed.append(step)
+    # What stands in the way in one currency keeps nobody from the next.
+    soonest = min((step.assess_at for step in assessed if step.assess_at is not None), default=None)
+    return assessed[0] if soonest is None else _no_later_than(assessed[0], soonest)
+
+
+def _in_turn(contacts: Contacts, owed: dict[str, Money]) -> Sequence[dict[str, Money]]:
+    """What is owed, each currency by itself, as a message asks for one amount: first the one that nobody was contacted
+    about for longest; of several such, the one in which most loans stand."""
+    currencies = by_currency(owed)
+    if len(currencies) == 1:
+        return [owed]
+
+    def turn(currency: str) -> tuple[datetime, int, str]:
+        loans = currencies[currency].keys()
+        return contacts.last_about(loans) or NEVER, -len(loans), currency
+
+    return [currencies[currency] for currency in sorted(currencies, key=turn)]
+
+
+def _step(context: AssessmentContext) -> Assessed:
     if context.override is None and context.choice.step is None:
         return context.nothing("no-step", None)
-    if context.override is None and context.due > now:
+    if context.override is None and context.due > context.now:
         return context.nothing("not-due", context.due)
     return _decide_visit(context) if context.step.way == "visit" else _decide_contact(context)
 
@@ -190,6 +218,7 @@ def _decision(context: AssessmentContext, requests: Sequence[ContactRequest]) ->
             facts_age=guards.facts_age(case, policy.terms.home, now),
             holds=tuple(sorted({hold.kind for hold in case.holds.by_id.values() if hold.begun(now)})),
             consents=tuple(sorted({consent.kind for consent in case.preferences.consents.values()})),
+            other_amounts=context.others,
         ),
         verdicts=tuple(said),
         earliest_next=_earliest(context, refusing, requests) if refusing else None,

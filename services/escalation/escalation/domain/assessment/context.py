@@ -32,16 +32,22 @@ OVERRIDDEN = timedelta(days=1)
 
 
 def assessment_context(
-    case: Case, decision_context: DecisionContext, now: datetime, owed: dict[str, Money], amount: Money
+    case: Case,
+    decision_context: DecisionContext,
+    now: datetime,
+    owed: dict[str, Money],
+    amount: Money,
+    others: tuple[Money, ...],
 ) -> "AssessmentContext":
-    """The context of assessing `case`, of which `owed` is to be collected, `amount` in all."""
+    """The context of assessing `case`, of which `owed` is to be collected, `amount` in all; `others` is what is owed in
+    other currencies."""
     policy = decision_context.policy
     packs = policy.packs_at(case.borrower.country)
     zones = rules.zones_of(case.borrower.time_zone, case.borrower.region, policy.terms.home)
     situation = _situation(case, now, owed, amount, packs, zones)
     choice = policy.strategy.choose(situation)
     return AssessmentContext(
-        case, decision_context, now, owed, amount, packs, zones, situation, choice, case.overrides.approved()
+        case, decision_context, now, owed, amount, others, packs, zones, situation, choice, case.overrides.approved()
     )
 
 
@@ -54,6 +60,7 @@ class AssessmentContext(msgspec.Struct, frozen=True):
     now: datetime
     owed: dict[str, Money]
     amount: Money
+    others: tuple[Money, ...]
     packs: tuple[Pack, ...]
     zones: tuple[ZoneInfo, ...]
     situation: Situation
@@ -132,6 +139,7 @@ class AssessmentContext(msgspec.Struct, frozen=True):
             reason=reason,
             assess_at=at,
             business_date=self.case.loans.business_date(),
+            other_amounts=self.others,
         )
 
 

@@ -1,6 +1,6 @@
 """Contacts and visits: what was permitted, and what became of it. This ledger is what makes a cap strict."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, assert_never
@@ -86,6 +86,7 @@ class Permit(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     valid_until: datetime
     loans: tuple[str, ...] = ()
+    currency: str | None = None
     decision_id: str = ""
     stage: int = 0
     episode: int = 0
@@ -148,6 +149,14 @@ class Contacts(msgspec.Struct, frozen=True, kw_only=True):
     def permit(self, permit_id: str) -> Permit | None:
         """The ledger's permit of that name."""
         return next((permit for permit in self.ledger if permit.permit_id == permit_id), None)
+
+    def last_about(self, loans: Collection[str]) -> datetime | None:
+        """When the last contact or visit about any of these was permitted."""
+        return max((one.at for one in self.ledger if one.counts() and about(one.loans, tuple(loans))), default=None)
+
+    def currency(self) -> str | None:
+        """In which the last contact or visit asked to be paid."""
+        return next((one.currency for one in reversed(self.ledger) if one.counts() and one.currency), None)
 
     def lapse_at(self) -> datetime | None:
         """When the first open permit lapses."""
@@ -276,6 +285,7 @@ def _permit(event: Permitted, episode: int) -> Permit:
         at=event.decision.inputs.local_time.astimezone(UTC),
         valid_until=event.valid_until.astimezone(UTC),
         loans=event.loan_ids,
+        currency=event.amount.currency,
         decision_id=event.decision.decision_id,
         stage=STAGES.index(event.decision.inputs.stage or "none"),
         episode=episode,

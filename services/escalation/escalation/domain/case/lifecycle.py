@@ -26,7 +26,8 @@ class Denial(msgspec.Struct, frozen=True):
 
 class Lifecycle(msgspec.Struct, frozen=True, kw_only=True):
     """`episode` counts the openings; `episode_at` is the first decision of the present one. `assessed` is what was
-    overdue at the last assessment, by the books of `assessed_on`: unlike what is known now, it does not depend on what
+    overdue at the last assessment, by the books of `assessed_on`, in the currency whose turn it was, `assessed_besides`
+    in others: unlike what is known now, it does not depend on what
     happened to come first since then. `assess_at` is the next assessment that was planned."""
 
     open: bool = False
@@ -34,9 +35,16 @@ class Lifecycle(msgspec.Struct, frozen=True, kw_only=True):
     episode_at: datetime | None = None
     decisions: int = 0
     assessed: Money | None = None
+    assessed_besides: tuple[Money, ...] = ()
     assessed_on: date | None = None
     denial: Denial | None = None
     assess_at: datetime | None = None
+
+
+def owed_in(lifecycle: Lifecycle, currency: str | None) -> Money | None:
+    """What was overdue at the last assessment in `currency`; where that is nothing, in the one whose turn it was."""
+    besides = [money for money in lifecycle.assessed_besides if money.currency == currency]
+    return besides[0] if besides else lifecycle.assessed
 
 
 def denial(decision: Decision) -> Denial:
@@ -66,7 +74,8 @@ def evolve(lifecycle: Lifecycle, event: Event) -> Lifecycle:
     """The course of the case after `event`."""
     match event:
         case CaseAssessed(assess_at=at, amount_overdue=amount, business_date=books):
-            return replace(lifecycle, assess_at=at, assessed=amount, assessed_on=books)
+            besides = event.other_amounts
+            return replace(lifecycle, assess_at=at, assessed=amount, assessed_besides=besides, assessed_on=books)
         case ContactPermitted() | VisitPermitted():
             return _decided(lifecycle, event, None)
         case ContactDenied() | VisitDenied():
@@ -84,6 +93,7 @@ def _decided(lifecycle: Lifecycle, event: Decided, denied: Denial | None) -> Lif
         lifecycle,
         decisions=lifecycle.decisions + 1,
         assessed=inputs.amount_overdue,
+        assessed_besides=inputs.other_amounts,
         assessed_on=inputs.business_date,
         episode_at=lifecycle.episode_at or inputs.local_time.astimezone(UTC),
         denial=denied,

@@ -98,26 +98,30 @@ class Loans(msgspec.Struct, frozen=True, kw_only=True):
         return (self.business_date() - min(since)).days + 1 if since else 0
 
     def owed(self) -> dict[str, Money]:
-        """What is overdue, by loan; of several currencies, the one in which most loans stand."""
-        owed = {i: loan.amount for i, loan in self.overdue().items() if loan.amount and loan.amount.amount}
-        currencies = sorted(money.currency for money in owed.values())
-        if len(set(currencies)) <= 1:
-            return owed
-        return {i: money for i, money in owed.items() if money.currency == max(currencies, key=currencies.count)}
+        """What is overdue, by loan."""
+        return {i: loan.amount for i, loan in self.overdue().items() if loan.amount and loan.amount.amount}
 
-    def amount(self) -> Money | None:
-        """The sum of what is owed; None when that is nothing."""
-        return total(self.owed())
+    def amounts(self) -> Sequence[Money]:
+        """The sum of what is owed in each currency."""
+        return [total(owed) for _, owed in sorted(by_currency(self.owed()).items())]
 
     def payment_pending(self) -> bool:
         """Whether a payment on an overdue loan waits for the snapshot that takes it in."""
         return any(loan.payment_pending() for loan in self.by_id.values() if loan.overdue)
 
 
-def total(owed: dict[str, Money]) -> Money | None:
-    """The sum of what is owed in one currency; None when that is nothing."""
+def by_currency(owed: dict[str, Money]) -> dict[str, dict[str, Money]]:
+    """What is owed by loan, for each currency by itself."""
+    found: dict[str, dict[str, Money]] = {}
+    for loan_id, money in owed.items():
+        found.setdefault(money.currency, {})[loan_id] = money
+    return found
+
+
+def total(owed: dict[str, Money]) -> Money:
+    """The sum of what is owed, all of it in one currency, and not nothing."""
     amounts = list(owed.values())
-    return Money(sum((money.amount for money in amounts), Decimal(0)), amounts[0].currency) if amounts else None
+    return Money(sum((money.amount for money in amounts), Decimal(0)), amounts[0].currency)
 
 
 def order(fact: LoanOverdueRecorded | LoanCureRecorded) -> Order:
@@ -261,13 +265,9 @@ def _compared(before: Loans, after: Loans) -> Iterator[tuple[Aspect, str, str]]:
         yield aspect, tell(before), tell(after)
 
 
-def _money(money: Money | None) -> str:
-    return f"{money.amount} {money.currency}" if money else "0"
-
-
 _ASPECTS: dict[Aspect, Callable[[Loans], str]] = {
     "overdue": lambda loans: ", ".join(sorted(loans.overdue())) or "-",
     "dpd": lambda loans: str(loans.dpd()),
-    "amount": lambda loans: _money(loans.amount()),
+    "amount": lambda loans: ", ".join(f"{one.amount} {one.currency}" for one in loans.amounts()) or "0",
     "payment-pending": lambda loans: "yes" if loans.payment_pending() else "no",
 }
