@@ -1,5 +1,5 @@
 """Who may do what: bearer tokens (JWT, Ed25519) with a role and its tenants; everything is denied unless a route names
-roles, and whatever belongs to another tenant is not there (ADR 0024)."""
+roles, and whatever belongs to another tenant is not there (ADR 0025)."""
 
 import re
 from collections.abc import Callable, Collection, Sequence

@@ -89,7 +89,7 @@ async def renew_epoch(connection: AsyncConnection) -> str:
 @asynccontextmanager
 async def reading(target: AsyncEngine, tenants: Iterable[str]) -> AsyncIterator[AsyncConnection]:
     """A connection on which the rows of `tenants` are there ("*": of all), and no others: PostgreSQL's row-level
-    security holds that fast, whatever is asked (ADR 0024). What people read over HTTP is read through it."""
+    security holds that fast, whatever is asked (ADR 0025). What people read over HTTP is read through it."""
     async with target.connect() as connection:
         # Until the end of the transaction. Nobody's rows without a name: an empty setting would be everyone's.
         named = {"tenants": ",".join(sorted(tenants)) or "-"}
