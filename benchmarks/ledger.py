@@ -100,6 +100,7 @@ service = Service(
     settings=Settings,
     deciders={"ledger": Decider("ledger", Ledger(), Ledger, decide, evolve)},
     react=react,
+    reacts_to=(PaymentMade,),
 )
 
 

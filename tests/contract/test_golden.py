@@ -73,6 +73,16 @@ def test_every_type_and_version_has_its_golden_event() -> None:
     assert {path.stem for path in FILES} == expected, "python -m tests.contract.test_golden --update"
 
 
+def test_a_service_names_every_type_that_it_reacts_to() -> None:
+    from doorstep.app.embedded import installed
+
+    for service in installed():
+        read = {one.event_type for one in service.reacts_to}
+        for _, envelope in map(written, FILES):
+            if envelope.type not in read:
+                assert list(service.react(envelope, decode_event(envelope))) == [], f"{service.name}: {envelope.type}"
+
+
 def test_every_topic_is_written_by_the_service_that_declares_it() -> None:
     from doorstep.app.embedded import installed
 

@@ -48,7 +48,7 @@ class Announced(Event, frozen=True):
     number: int
 
 
-@event("test.woken", topic=SAID)
+@event("test.woken", topic=SAID, critical=True)
 class Woken(Event, frozen=True):
     """A timer came."""
 
@@ -246,6 +246,7 @@ async def world(new_database: Any, tmp_path: Path, announcer: Announcer | None =
         settings=Settings,
         deciders={"counter": DECIDER},
         react=react,
+        reacts_to=(Asked,),
         effects=effects,
         performers=lambda _: {"announce": announcer},
         project=project,

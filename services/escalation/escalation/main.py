@@ -16,7 +16,7 @@ from escalation.domain.decider import DECIDER
 from escalation.domain.policy import Policies
 from escalation.domain.rules.pack import InvalidPolicy
 from escalation.intake import translate
-from escalation.react import react
+from escalation.react import REACTS_TO, react
 from escalation.views import project
 from escalation.workers import LapsedPermits
 
@@ -52,6 +52,7 @@ service = Service(
     deciders={"case": DECIDER, "tenant": tenant.DECIDER},
     translators={INTAKE: translate},
     react=react,
+    reacts_to=REACTS_TO,
     project=project,
     contexts=contexts,
     artifacts=lambda policies: policies.artifacts,

@@ -23,6 +23,24 @@ HOLDS: dict[str, HoldKind] = {
 }
 
 
+REACTS_TO = (
+    kernel.MessageParked,
+    kernel.MessageReleased,
+    reminder.ContactSent,
+    reminder.ContactNotSent,
+    reminder.ContactFailed,
+    reminder.ContactUnknown,
+    reminder.ReceiptRecorded,
+    reminder.ReplyReceived,
+    visits.VisitNoticed,
+    visits.NoticeFailed,
+    visits.VisitStarted,
+    visits.VisitCompleted,
+    visits.VisitFailed,
+    visits.VisitCancelled,
+)
+
+
 def case_stream(case_id: str, tenant: str) -> StreamId:
     """The stream of a case."""
     return StreamId("case", case_id, case_id, tenant)

@@ -7,7 +7,7 @@ from doorstep.messaging.settings import MessagingSettings, gateways
 from reminder.api import api
 from reminder.domain import CATEGORY, CONTACT
 from reminder.effects import SEND, Send, effects
-from reminder.react import react
+from reminder.react import REACTS_TO, react
 from reminder.templates import ARTIFACTS
 from reminder.views import project
 
@@ -20,6 +20,7 @@ service = Service(
     resources=gateways,
     deciders={CATEGORY: CONTACT},
     react=react,
+    reacts_to=REACTS_TO,
     effects=effects,
     performers=lambda runtime: {SEND: Send(runtime)},
     project=project,

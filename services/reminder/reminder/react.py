@@ -11,6 +11,8 @@ from doorstep.kernel.decider import Routed, StreamId
 
 from reminder.domain import CATEGORY, Schedule, Withdraw
 
+REACTS_TO = (ContactPermitted, PermitCancelled)
+
 
 def react(envelope: Envelope, event: Event) -> Iterable[Routed]:
     """A permit is scheduled; a cancelled one is cancelled. Everything else is for others."""

@@ -9,7 +9,7 @@ from visit_scheduler.domain.agents import AGENT
 from visit_scheduler.domain.decider import VISIT
 from visit_scheduler.domain.notices import ARTIFACTS
 from visit_scheduler.effects import Notifier, Planner, effects
-from visit_scheduler.react import react
+from visit_scheduler.react import REACTS_TO, react
 from visit_scheduler.views import project
 
 service = Service(
@@ -21,6 +21,7 @@ service = Service(
     resources=gateways,
     deciders={"visit": VISIT, "agent": AGENT},
     react=react,
+    reacts_to=REACTS_TO,
     effects=effects,
     performers=lambda runtime: {"plan": Planner(runtime), "notice": Notifier(runtime)},
     project=project,

@@ -11,6 +11,8 @@ from doorstep.kernel.decider import Routed, StreamId
 
 from visit_scheduler.domain.commands import Cancel, Request
 
+REACTS_TO = (VisitPermitted, PermitCancelled)
+
 
 def react(envelope: Envelope, event: Event) -> Iterable[Routed]:
     """The commands `event` asks for."""

@@ -22,6 +22,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     event_type: ClassVar[str]
     schema_version: ClassVar[int]
     topic: ClassVar[str | None]
+    critical: ClassVar[bool]
 
 
 E = TypeVar("E", bound=type[Event])
@@ -36,14 +37,15 @@ class UnknownEvent(ValueError):
     """A type or version this reader does not know; what to do is in the message."""
 
 
-def event(name: str, *, topic: str | None, version: int = 1) -> Callable[[E], E]:
+def event(name: str, *, topic: str | None, version: int = 1, critical: bool = False) -> Callable[[E], E]:
     """Register an event class under its published `name`. `topic` is None for the kernel's own events,
-    which each service publishes on its own topic."""
+    which each service publishes on its own topic. `critical`: services of a release that does not know it park it
+    instead of passing it over; for what stops or narrows something (ADR 0025)."""
 
     def register(cls: E) -> E:
         if name in _types:
             raise ValueError(f"event type {name} is registered twice")
-        cls.event_type, cls.schema_version, cls.topic = name, version, topic
+        cls.event_type, cls.schema_version, cls.topic, cls.critical = name, version, topic, critical
         _types[name] = cls
         _decoders[name] = msgspec.json.Decoder(cls)
         return cls

@@ -123,6 +123,9 @@ class Telemetry:
         self.registry = CollectorRegistry()
         self.handled = self._counter("messages_handled", "messages taken to the end")
         self.duplicates = self._counter("messages_duplicate", "messages seen before, dropped")
+        self.passed_over = self._counter(
+            "messages_passed_over", "messages of types that this service does not react to"
+        )
         self.parked = self._counter("messages_parked", "messages parked for a person")
         self.committed = self._counter("events_committed", "events written")
         self.published = self._counter("events_published", "events the bus has confirmed")

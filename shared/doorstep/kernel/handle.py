@@ -19,6 +19,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from doorstep.bus.interface import Outgoing, Partition, Record
+from doorstep.events import registry
 from doorstep.events.envelope import UNREADABLE, Envelope, decode
 from doorstep.events.registry import Event, UnknownEvent, decode_event
 from doorstep.infra import failpoints
@@ -34,6 +35,8 @@ _NAMES = ("id", "subject", "tenant", "partitionkey")
 """What of an envelope becomes a name in PostgreSQL."""
 PROVING = 1.0
 """Seconds for each death of a message that a process must live before it tries that message again."""
+UNKNOWN_NAMED = 100
+"""So many unknown types are logged, each once."""
 CONFLICTS = 5
 """Lost races for a new stream before giving up; each loser then finds the winner's rows and locks them."""
 
@@ -82,6 +85,8 @@ class Handler:
         self.careful = careful
         """The process before this one died; the first batch of each partition is handled one by one."""
         self._seen: set[Partition] = set()
+        self._reads = {one.event_type for one in (*service.reacts_to, *sending_controls.NOTED)}
+        self._unknown: set[str] = set()
 
     async def handle(self, records: Sequence[Record]) -> None:
         """Take records of one topic, each partition's in order. Returns when each is handled or parked; raises
@@ -110,12 +115,13 @@ class Handler:
             await self._publish_again(parked, by, reason)
             return
         record = parked.record._replace(value=await parking.opened(self._runtime.vault, parked))
-        (message,) = await self._read([record])
-        if isinstance(message.meaning, Unreadable):
-            raise StillUnreadable(message.meaning.reason)
+        messages = await self._read([record])
+        for message in messages:
+            if isinstance(message.meaning, Unreadable):
+                raise StillUnreadable(message.meaning.reason)
         async with self._runtime.engine.begin() as connection:
             if await parking.close(connection, parked, "replayed", by, reason):
-                await self._take(connection, [message])
+                await self._take(connection, messages)
                 await self._release(connection, parked, "replayed", by, reason)
 
     async def set_aside(self, position: int, message: Outgoing, reason: str) -> None:
@@ -190,13 +196,17 @@ class Handler:
             return ()
         translate = self._service.translators.get(records[0].partition.topic)
         if translate is None:
-            return [self._understand(record) for record in records]
+            return [message for message in map(self._understand, records) if message is not None]
         meanings = await translate(self._runtime, records)
         return [_Message(record, meaning) for record, meaning in zip(records, meanings, strict=True)]
 
-    def _understand(self, record: Record) -> _Message:
+    def _understand(self, record: Record) -> _Message | None:
         try:
             envelope = decode(record.value)
+            known = envelope.type in registry.known()
+            if envelope.type not in self._reads and (known or not envelope.critical):
+                self._pass_over(envelope.type, known)
+                return None
             event = decode_event(envelope)
         except (*UNREADABLE, UnknownEvent) as error:
             return _Message(record, Unreadable(f"cannot read it: {error}", case_id=record.key or None))
@@ -204,6 +214,12 @@ class Handler:
             why = f"its {', '.join(unfit)} cannot be stored: want at most {parking.LONGEST_NAME} bytes and no NUL"
             return _Message(record, Unreadable(why, case_id=record.key or None))
         return _Message(record, self._translated(envelope, event), (envelope, event))
+
+    def _pass_over(self, event_type: str, known: bool) -> None:
+        self._telemetry.passed_over.inc()
+        if not known and event_type not in self._unknown and len(self._unknown) < UNKNOWN_NAMED:
+            self._unknown.add(event_type)
+            log.warning("a type that this release does not know is passed over", type=parking.clean(event_type, 200))
 
     def _translated(self, envelope: Envelope, event: Event) -> Translated:
         return Translated(

@@ -21,6 +21,10 @@ EVERY_WAY = "*"
 """In place of a way: all of them are stopped."""
 
 
+NOTED: tuple[type[Event], ...] = (SendingSuspended, SendingResumed, SendingStopped, SendingAllowed)
+"""The events that say so; every service reads them."""
+
+
 async def note(connection: AsyncConnection, happened: Sequence[tuple[Envelope, Event]]) -> int:
     """Remember what is suspended or stopped, and what is free again, in the transaction of the events; how many."""
     noted = 0

@@ -5,7 +5,7 @@ group `doorstep.services` names; that is all the registration there is.
 """
 
 import importlib.resources
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -264,14 +264,15 @@ async def _no_projection(*_: object) -> None:
 
 @dataclass(frozen=True)
 class Service(Generic[T, R]):
-    """`package` is where its migrations lie. `settings` is what it reads from its environment, and `resources` what it
-    holds of its own and makes from them when it starts: gateways, policies. `react` turns an event heard into
-    commands (pure). `effects` names what a committed event of `deciders` sets off, `performers` who carries it out,
-    by kind. `project` keeps the service's views, in the transaction of those events. `absorb`, instead of `react`,
-    takes records as they came, unread: that is how the audit keeps what it does not understand. `workers` are loops
-    of the service's own, made once it can reach its database. `artifacts` are what it decides or speaks by now:
-    asked for again and again, and each content published once. `translators` read topics that do not carry our
-    envelope. `contexts`, by category, are what is decided with."""
+    """`package` is where its migrations lie. `settings` is what it reads from its environment, and `resources` what
+    it holds of its own and makes from them when it starts: gateways, policies. `react` turns an event heard into
+    commands (pure), if it is one of `reacts_to`; all others are passed over unread (ADR 0025). `effects` names what a
+    committed event of `deciders` sets off, `performers` who carries it out, by kind. `project` keeps the service's
+    views, in the transaction of those events. `absorb`, instead of `react`, takes records as they came, unread: that
+    is how the audit keeps what it does not understand. `workers` are loops of the service's own, made once it can
+    reach its database. `artifacts` are what it decides or speaks by now: asked for again and again, and each content
+    published once. `translators` read topics that do not carry our envelope. `contexts`, by category, are what is
+    decided with."""
 
     name: str
     package: str
@@ -281,6 +282,7 @@ class Service(Generic[T, R]):
     deciders: Mapping[str, Decider]
     resources: Callable[[T], R] = _no_resources
     react: Callable[[Envelope, Event], Iterable[Routed]] = _nothing
+    reacts_to: Collection[type[Event]] = ()
     effects: Callable[[StreamId, Event, object], Iterable[Effect]] = _nothing
     performers: Callable[[Runtime[T, R]], Mapping[str, Performer]] = _none
     project: "Callable[[AsyncConnection, Sequence[Committed]], Awaitable[None]]" = _no_projection

@@ -170,6 +170,7 @@ class Store:
             actor=work.routed.actor,
             causationid=work.cause,
             traceparent=stream.traceparent,
+            critical=event.critical,
         )
         return Committed(stream.id, envelope, event, stream.state, encode(envelope))
 

@@ -54,7 +54,6 @@ HOSTILE = {
     "subject no index holds": asked(RANDOM, 1).value,
     "id no index holds": told("a", Asked(number=1), RANDOM).value,
     "tenant with NUL": told("a", Asked(number=1), "m", "t\0").value,
-    "type with NUL": B_ASKS.value.replace(b"test.asked", b"test.\\u0000"),
     "no text": b"\xff\0",
 }
 
@@ -328,6 +327,49 @@ class TestParking:
         assert not counting.running.handler.careful
 
 
+def changed(message: Outgoing, before: bytes, after: bytes) -> Outgoing:
+    """`message` as a later release would write it."""
+    assert before in message.value
+    return message._replace(value=message.value.replace(before, after))
+
+
+class TestUnknown:
+    """A service reads what it reacts to, and passes over the rest."""
+
+    @pytest.mark.parametrize("event_type", [b"test.of-later", b"test.announced"], ids=["unknown", "for others"])
+    @pytest.mark.parametrize("version", [b"1", b"2"])
+    async def test_what_it_does_not_react_to_costs_its_case_nothing(
+        self, counting: World, event_type: bytes, version: bytes
+    ) -> None:
+        typed = changed(asked("a", 50), b"test.asked", event_type)
+        foreign = changed(typed, b'"schemaversion":1', b'"schemaversion":' + version)
+        await counting.ask(asked("a", 1), foreign, foreign, asked("a", 2))
+        await counting.settle()
+        assert await counting.numbers("a") == (1, 2)
+        assert await counting.rows("select id from parked") == []
+        assert counting.running.telemetry.passed_over._value.get() == 2
+
+    async def test_a_newer_version_of_what_it_reacts_to_is_parked(self, counting: World) -> None:
+        await counting.ask(changed(asked("a", 1), b'"schemaversion":1', b'"schemaversion":2'), asked("a", 2))
+        await counting.settle()
+        assert await counting.numbers("a") == ()
+        first, _ = await counting.rows("select reason from parked order by id")
+        assert "test.asked v2 is newer than v1" in first.reason
+
+    async def test_what_must_not_be_missed_is_parked_by_whoever_does_not_know_it(self, counting: World) -> None:
+        stop = changed(asked("a", 1), b'"type":"test.asked"', b'"type":"test.of-later","critical":true')
+        await counting.ask(stop, asked("a", 2), asked("b", 2))
+        await counting.settle()
+        assert (await counting.numbers("a"), await counting.numbers("b")) == ((), (2,))
+        first, _ = await counting.rows("select reason from parked order by id")
+        assert "unknown event type test.of-later; upgrade" in first.reason
+
+    async def test_an_unknown_type_is_logged_once(self, counting: World, capsys: pytest.CaptureFixture[str]) -> None:
+        await counting.ask(*(changed(asked("a", n), b"test.asked", b"test.of-later") for n in range(3)))
+        await counting.settle()
+        assert capsys.readouterr().out.count("test.of-later") == 1
+
+
 class TestTooLarge:
     """A message that no bus takes costs its own case alone."""
 
@@ -526,7 +568,7 @@ class TestTimers:
         assert due is not None
         counting.clock.jump(due)
         await counting.settle()
-        assert [e.type for e in await counting.said()].count("test.woken") == 1
+        assert [e.critical for e in await counting.said() if e.type == "test.woken"] == [True]
 
     @pytest.mark.parametrize("step", ["timers.before-commit", "timers.after-commit"])
     async def test_a_crash_while_waking_wakes_it_once(self, counting: World, step: str) -> None:
