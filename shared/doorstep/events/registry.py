@@ -40,7 +40,7 @@ class UnknownEvent(ValueError):
 def event(name: str, *, topic: str | None, version: int = 1, critical: bool = False) -> Callable[[E], E]:
     """Register an event class under its published `name`. `topic` is None for the kernel's own events,
     which each service publishes on its own topic. `critical`: services of a release that does not know it park it
-    instead of passing it over; for what stops or narrows something (ADR 0025)."""
+    instead of passing it over; for what stops or narrows something (ADR 0026)."""
 
     def register(cls: E) -> E:
         if name in _types:

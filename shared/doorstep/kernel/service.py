@@ -266,7 +266,7 @@ async def _no_projection(*_: object) -> None:
 class Service(Generic[T, R]):
     """`package` is where its migrations lie. `settings` is what it reads from its environment, and `resources` what
     it holds of its own and makes from them when it starts: gateways, policies. `react` turns an event heard into
-    commands (pure), if it is one of `reacts_to`; all others are passed over unread (ADR 0025). `effects` names what a
+    commands (pure), if it is one of `reacts_to`; all others are passed over unread (ADR 0026). `effects` names what a
     committed event of `deciders` sets off, `performers` who carries it out, by kind. `project` keeps the service's
     views, in the transaction of those events. `absorb`, instead of `react`, takes records as they came, unread: that
     is how the audit keeps what it does not understand. `workers` are loops of the service's own, made once it can
