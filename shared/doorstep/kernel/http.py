@@ -120,7 +120,7 @@ def _operations(running: Running) -> APIRouter:
         async with running.engine.connect() as connection:
             return [_shown(one) for one in await parking.listing(connection)]
 
-    @router.post("/{key}/replay")
+    @router.post("/{key:path}/replay")
     async def replay(key: str, principal: OperatorOfAll) -> dict[str, object]:
         return await replay_key(running, key, principal.id)
 

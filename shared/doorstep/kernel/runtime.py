@@ -192,7 +192,7 @@ class Running(Generic[T_co, R_co]):
         """Whether messages come in and are handled. Whoever cannot hear of a payment or a stop decides nothing new and
         begins no call: timers and effects rest until the consumer goes on."""
         now = time.monotonic()
-        return now - self._heard <= SILENT and now - self._reached <= DEAF
+        return now - self._heard <= SILENT + self.settings.longest_rest and now - self._reached <= DEAF
 
     async def _hear(self) -> int:
         try:
@@ -213,7 +213,9 @@ class Running(Generic[T_co, R_co]):
         """Why the service is not ready, by loop; empty when it is."""
         now = time.monotonic()
         silent = {name: "has not turned lately" for name, at in self._turned.items() if now - at > SILENT}
-        return {**silent, **self._faults}
+        deaf = -math.inf < self._reached < now - DEAF
+        why = {"bus": f"no word from it for {DEAF:.0f} s: timers and effects rest"} if deaf else {}
+        return {**silent, **why, **self._faults}
 
     def stuck(self) -> list[str]:
         """The loops that hang. One that fails and tries again does not."""

@@ -226,6 +226,12 @@ class TestParked:
         assert await counting.numbers("a") == (1, 2)
         assert (await counted.get("/parked")).json() == []
 
+    async def test_a_key_may_hold_a_slash(self, counted: httpx.AsyncClient, counting: World) -> None:
+        await counting.ask(Outgoing(HEARD, "acme:L/1", b"{"))
+        await counting.settle()
+        for path in ("acme:L/1", "acme%3AL%2F1"):
+            assert (await counted.post(f"/parked/{path}/replay")).json()["waiting"] == 1
+
     async def test_an_id_that_cannot_be_is_a_422(self, counted: httpx.AsyncClient) -> None:
         assert (await counted.post("/parked/%00/replay")).status_code == 422
 

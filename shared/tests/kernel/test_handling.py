@@ -15,7 +15,7 @@ from doorstep.events.kernel import MessageParked, SendingAllowed, SendingStopped
 from doorstep.events.registry import Event
 from doorstep.events.values import ContactMethod
 from doorstep.infra import failpoints
-from doorstep.kernel import http, parking
+from doorstep.kernel import http, parking, runtime
 from doorstep.kernel.decider import Refused, Routed
 from doorstep.kernel.service import Committed, Runtime, Translated
 from doorstep.kernel.store import Store, Work
@@ -509,6 +509,25 @@ class TestDeaf:
             while not {"test.announced", "test.woken"} <= {said.type for said in await counting.said()}:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         assert (counting.running.hears(), counting.announcer.reached) == (True, ["announce-100"])
+        stop.set()
+        await running
+
+    async def test_without_word_from_the_bus_nothing_is_sent_and_readiness_says_why(
+        self, counting: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(runtime, "DEAF", 0.3)
+        stop = asyncio.Event()
+        running = asyncio.create_task(counting.running.run(stop))
+        await asyncio.sleep(1)
+        await counting.ask(asked("a", 50))
+        await asyncio.sleep(1)
+        assert [said.type for said in await counting.said()] == ["test.counted"]
+        assert (counting.announcer.reached, counting.running.faults().keys()) == ([], {"bus"})
+        monkeypatch.undo()
+        async with asyncio.timeout(30):
+            while not counting.announcer.reached:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        assert counting.running.faults() == {}
         stop.set()
         await running
 
