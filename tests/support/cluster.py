@@ -32,7 +32,6 @@ from doorstep.bus.kafka import KafkaBus
 from doorstep.events.topics import TOPICS
 from doorstep.infra.access import Role, private_key
 from doorstep.infra.clock import FileClock
-from doorstep.kernel.sending_controls import FREE
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -370,10 +369,10 @@ def _free_ports(count: int) -> list[int]:
 
 
 _SEEN = text(
-    f"""select (select count(*) from outbox)
-        + (select count(*) from streams t where wake_at <= :now and {FREE.format("t")})
-        + (select count(*) from effects e where done_at is null and due <= :now and {FREE.format("e")}) as waiting,
+    """select (select count(*) from outbox)
+        + (select count(*) from streams where wake_at <= :now and not held)
+        + (select count(*) from effects where done_at is null and due <= :now and not held) as waiting,
         (select count(*) from events) as happened,
-        least((select min(wake_at) from streams t where {FREE.format("t")}),
-              (select min(due) from effects e where done_at is null and {FREE.format("e")})) as due"""
+        least((select min(wake_at) from streams where not held),
+              (select min(due) from effects where done_at is null and not held)) as due"""
 )

@@ -132,6 +132,9 @@ class Telemetry:
         self.effects = self._counter("effects_done", "effects carried out or recorded as not carried out")
         self.failures = self._counter("failures", "batches, timers and effects that failed and are tried again")
         self.waiting = self.gauge("parked_waiting", "messages parked now; more than 0 is an alarm")
+        self.waiting_longest = self.gauge(
+            "parked_longest_seconds", "how long the first of the parked messages has waited"
+        )
         self.lag = self.gauge("lag", "messages not read yet")
         self.batch_seconds = Histogram(
             "doorstep_batch_seconds", "time to handle one batch", ["service"], registry=self.registry

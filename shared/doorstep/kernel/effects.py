@@ -26,7 +26,7 @@ from doorstep.infra.database import unreachable
 from doorstep.infra.telemetry import Telemetry, about, log, trace_id, where
 from doorstep.kernel.decider import Routed, StreamId
 from doorstep.kernel.leader import Leader
-from doorstep.kernel.sending_controls import FREE, stopped
+from doorstep.kernel.sending_controls import lay_aside_effects, stopped, suspended
 from doorstep.kernel.service import Call, Carry, Effect, Later, Performer
 from doorstep.kernel.store import Conflict, Store, Work
 
@@ -110,7 +110,7 @@ class Effects:
 
     async def turn(self) -> int:
         """Carry out a batch of due effects to the end, and wait for those that another process has claimed; how many
-        were settled."""
+        were settled or laid aside."""
         if not self._performers:
             return 0
         begun = await self._begin()
@@ -119,7 +119,7 @@ class Effects:
             begun = await self._begin()
         if self._calls:
             await asyncio.wait(self._calls)
-        return await self._settle()
+        return max(begun, await self._settle())
 
     async def flow(self, idle: float, *, begin: bool = True) -> int:
         """With `begin`, begin what is due where there is room; wait up to `idle` seconds for a call to end, and record
@@ -134,7 +134,7 @@ class Effects:
 
     async def next_due(self, connection: AsyncConnection) -> datetime | None:
         """When the next effect may be called."""
-        due: datetime | None = (await connection.execute(_NEXT)).scalar_one()
+        due: datetime | None = (await connection.execute(_NEXT, {"kinds": list(self._performers)})).scalar_one()
         return due
 
     async def close(self) -> None:
@@ -151,7 +151,7 @@ class Effects:
         room = await self._room()
         if not room:
             return 0
-        claimed, unwanted = await self._claim(room)
+        claimed, unwanted, laid_aside = await self._claim(room)
         self._answers += unwanted
         if claimed:
             failpoints.hit("effects.before-call")
@@ -160,7 +160,7 @@ class Effects:
             groups[one.call.effect.kind].append(one)
         for kind, some in groups.items():
             await self._call(kind, some)
-        return len(claimed) + len(unwanted)
+        return len(claimed) + len(unwanted) + laid_aside
 
     async def _room(self) -> dict[str, int]:
         """How many effects of each kind may begin now."""
@@ -174,12 +174,15 @@ class Effects:
                 room[kind] = self._batch
         return {kind: some for kind, some in room.items() if some > 0}
 
-    async def _claim(self, room: Mapping[str, int]) -> tuple[list[_Claimed], list[tuple[_Claimed, object]]]:
+    async def _claim(self, room: Mapping[str, int]) -> tuple[list[_Claimed], list[tuple[_Claimed, object]], int]:
+        """Those to be called, those not wanted any more with why, and how many were laid aside."""
         now, begun = self._clock.now(), time.monotonic()
         async with self._engine.begin() as connection:
-            rows = (await connection.execute(_DUE, {"now": now, **_columns(room)})).all()
-            if not rows:
-                return [], []
+            due = (await connection.execute(_DUE, {"now": now, **_columns(room)})).all()
+            if not due:
+                return [], [], 0
+            cases = await suspended(connection, (row.key for row in due))
+            rows = [row for row in due if row.key not in cases]
             streams = {row.stream: StreamId(row.category, row.id, row.key, row.tenant) for row in rows}
             looked = time.monotonic()
             states = await self._store.state(connection, list(streams.values()))
@@ -206,8 +209,11 @@ class Effects:
                 "seconds": [self._term(one) for one in taken],
             }
             await connection.execute(_CLAIM, {"now": now, **claims})
+            held = [row.effect_key for row in due if row.key in cases]
+            self._store.changes += len(held)
+            laid_aside = await lay_aside_effects(connection, held, cases)
             failpoints.hit("effects.before-begin")
-        return claimed, unwanted
+        return claimed, unwanted, laid_aside
 
     def _term(self, one: _Claimed) -> float:
         """Seconds for which an effect is ours; those of a leader are, as long as it leads."""
@@ -361,16 +367,20 @@ _DUE = text(
     "select e.effect_key, e.kind, e.stream, e.due, e.attempts, e.called_at, e.claim, e.traceparent,"
     " s.category, s.id, s.key, s.tenant"
     " from unnest(cast(:kinds as text[]), cast(:rooms as int[])) as k(kind, room) cross join lateral ("
-    "select * from effects e where e.kind = k.kind and e.done_at is null and e.due <= :now"
-    f" and (e.leased_until is null or e.leased_until <= clock_timestamp()) and {FREE.format('e')}"
+    "select * from effects e where e.kind = k.kind and e.done_at is null and not e.held and e.due <= :now"
+    " and (e.leased_until is null or e.leased_until <= clock_timestamp())"
     " order by e.due, e.effect_key limit k.room for update skip locked) e"
-    " join streams s using (stream) order by e.due, e.effect_key"
+    " cross join lateral (select category, id, key, tenant from streams where stream = e.stream limit 1) s"
+    " order by e.due, e.effect_key"
 )
 _HELD = text(
     "select extract(epoch from min(leased_until) - clock_timestamp()) from effects e"
-    f" where done_at is null and due <= :now and leased_until > clock_timestamp() and {FREE.format('e')}"
+    " where done_at is null and not held and due <= :now and leased_until > clock_timestamp()"
 )
-_NEXT = text(f"select min(due) from effects e where done_at is null and {FREE.format('e')}")
+_NEXT = text(
+    "select min(e.due) from unnest(cast(:kinds as text[])) as k(kind) cross join lateral ("
+    "select due from effects where kind = k.kind and done_at is null and not held order by due limit 1) e"
+)
 _CLAIM = text(
     """update effects e set claim = claim + 1, attempts = attempts + case when n.called then 1 else 0 end,
         called_at = case when n.called then coalesce(called_at, :now) else called_at end,

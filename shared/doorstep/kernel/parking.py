@@ -22,6 +22,7 @@ from doorstep.events.kernel import MessageDiscarded, MessageParked, MessageRelea
 from doorstep.events.values import Sealed
 from doorstep.infra.vault import Erased, Tampered, Vault
 from doorstep.kernel.decider import NO_TENANT, Decider, StreamId
+from doorstep.kernel.sending_controls import take_up
 
 CATEGORY = "parking"
 KEPT_FOR = timedelta(days=30)
@@ -226,11 +227,26 @@ async def listing(connection: AsyncConnection, *, key: str | None = None, parked
     return [Parked(**row) for row in rows.mappings()]
 
 
+class Queue(NamedTuple):
+    """How many messages wait for a person, and since when the first of them."""
+
+    waiting: int
+    since: datetime | None
+
+
+async def queue(connection: AsyncConnection) -> Queue:
+    """Read from an index alone."""
+    return Queue(*(await connection.execute(_QUEUE)).one())
+
+
 async def close(connection: AsyncConnection, parked: Parked, status: Fate, by: str, reason: str | None) -> bool:
     """Mark a message as replayed or discarded; whether it still waited."""
     await waiting(connection, [parked.key])
     closed = await connection.execute(_CLOSE, {"id": parked.id, "status": status, "by": by, "reason": reason})
-    return closed.first() is not None
+    if closed.first() is None:
+        return False
+    await take_up(connection, {parked.key, parked.case_id or parked.key})
+    return True
 
 
 async def publish_again(connection: AsyncConnection, vault: Vault, parked: Parked) -> None:
@@ -269,6 +285,7 @@ _LIST = text(
     " where case when cast(:id as bigint) is null then status = 'waiting' else id = :id end"
     " and (cast(:key as text) is null or key = :key) order by id"
 )
+_QUEUE = text("select count(*), min(parked_at) from parked where status = 'waiting'")
 _CLOSE = text(
     "update parked set status = :status, closed_by = :by, closed_reason = :reason"
     " where id = :id and status = 'waiting' returning id"

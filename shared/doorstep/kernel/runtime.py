@@ -11,7 +11,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Generic
 
 from sqlalchemy import text
@@ -33,6 +33,7 @@ from doorstep.kernel.effects import Effects, Limits
 from doorstep.kernel.handle import Handler
 from doorstep.kernel.publisher import Publisher
 from doorstep.kernel.relay import Relay
+from doorstep.kernel.sending_controls import take_up_what_is_free
 from doorstep.kernel.service import Halt, R_co, Service, T_co, Worker
 from doorstep.kernel.store import Store
 from doorstep.kernel.timers import Timers
@@ -101,6 +102,7 @@ class Running(Generic[T_co, R_co]):
             crashed = (await connection.execute(_CRASHED)).scalars().all()
             await handle.charge(connection, crashed)
             await connection.execute(_STARTED, {"instance": self._instance})
+            await take_up_what_is_free(connection)
         service, engine, clock, telemetry = self.service, self.engine, self.clock, self.telemetry
         batch = self.settings.batch
         deciders = {**service.deciders, parking.CATEGORY: parking.DECIDER, artifacts.CATEGORY: artifacts.DECIDER}
@@ -283,7 +285,10 @@ class Running(Generic[T_co, R_co]):
 
     async def _measure(self) -> None:
         async with self.engine.connect() as connection:
-            self.telemetry.waiting.set(len(await parking.listing(connection)))
+            queue = await parking.queue(connection)
+        age = self.clock.now() - queue.since if queue.since else timedelta()
+        self.telemetry.waiting.set(queue.waiting)
+        self.telemetry.waiting_longest.set(max(age.total_seconds(), 0))
         await self.consumer.lag()
         self._reached = time.monotonic()
 

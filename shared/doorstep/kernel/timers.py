@@ -11,7 +11,7 @@ from doorstep.infra.clock import Clock
 from doorstep.infra.database import unreachable
 from doorstep.infra.telemetry import Telemetry, about, log, trace_id, where
 from doorstep.kernel.decider import Routed, StreamId, Wake
-from doorstep.kernel.sending_controls import FREE
+from doorstep.kernel.sending_controls import lay_aside_streams, suspended
 from doorstep.kernel.store import Store, Work
 
 POSTPONED = timedelta(hours=1)
@@ -31,7 +31,7 @@ class Timers:
         self._batch = batch
 
     async def turn(self) -> int:
-        """Wake a batch of streams, earliest first; how many."""
+        """Wake a batch of streams, earliest first, and lay aside those of suspended cases; how many."""
         try:
             return await self._wake(self._batch)
         except Exception as error:
@@ -49,16 +49,17 @@ class Timers:
     async def _wake(self, limit: int) -> int:
         now = self._clock.now()
         async with self._engine.begin() as connection:
-            rows = await self._found(connection, now, limit)
+            rows, held = await self._found(connection, now, limit)
             await self._apply(connection, rows, now)
+            laid_aside = await self._lay_aside(connection, held)
             failpoints.hit("timers.before-commit")
         failpoints.hit("timers.after-commit")
-        return len(rows)
+        return len(rows) + laid_aside
 
     async def _one(self) -> int:
         now = self._clock.now()
         async with self._engine.begin() as connection:
-            rows = await self._found(connection, now, 1)
+            rows, held = await self._found(connection, now, 1)
             try:
                 async with connection.begin_nested():
                     await self._apply(connection, rows, now)
@@ -67,10 +68,20 @@ class Timers:
                     raise
                 # The row is held since it was found: what is put off is what failed, and nobody else has woken it.
                 await self._postpone(connection, rows, now, where(error))
-        return len(rows)
+            laid_aside = await self._lay_aside(connection, held)
+        return len(rows) + laid_aside
 
-    async def _found(self, connection: AsyncConnection, now: datetime, limit: int) -> Sequence[_Stream]:
-        return (await connection.execute(_DUE, {"now": now, "limit": limit})).all()
+    async def _found(
+        self, connection: AsyncConnection, now: datetime, limit: int
+    ) -> tuple[Sequence[_Stream], Sequence[_Stream]]:
+        """What is due: of free cases, and of suspended ones."""
+        due = (await connection.execute(_DUE, {"now": now, "limit": limit})).all()
+        cases = await suspended(connection, (row.key for row in due))
+        return [row for row in due if row.key not in cases], [row for row in due if row.key in cases]
+
+    async def _lay_aside(self, connection: AsyncConnection, held: Sequence[_Stream]) -> int:
+        self._store.changes += len(held)
+        return await lay_aside_streams(connection, [row.stream for row in held], {row.key for row in held})
 
     async def _apply(self, connection: AsyncConnection, rows: Sequence[_Stream], now: datetime) -> None:
         committed = await self._store.apply(connection, [_work(row) for row in rows], now)
@@ -98,8 +109,8 @@ def _work(row: _Stream) -> Work:
 
 
 _DUE = text(
-    "select stream, category, id, key, tenant, wake_at, traceparent from streams t where wake_at <= :now"
-    f" and {FREE.format('t')} order by wake_at, stream limit :limit for update skip locked"
+    "select stream, category, id, key, tenant, wake_at, traceparent from streams where wake_at <= :now and not held"
+    " order by wake_at, stream limit :limit for update skip locked"
 )
-_NEXT = text(f"select min(wake_at) from streams t where wake_at is not null and {FREE.format('t')}")
+_NEXT = text("select min(wake_at) from streams where wake_at is not null and not held")
 _POSTPONE = text("update streams set wake_at = :until where stream = :stream")
