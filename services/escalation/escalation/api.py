@@ -8,7 +8,7 @@ from doorstep.events.escalation.disputes import Contested, DisputeAttached, Disp
 from doorstep.events.escalation.holds import HoldKind
 from doorstep.events.escalation.permits import Purpose
 from doorstep.events.escalation.preferences import ConsentKind
-from doorstep.events.values import ContactMethod, Language, Sealed
+from doorstep.events.values import UNDER_SEAL, ContactMethod, Language, Sealed
 from doorstep.infra.access import Compliance, ComplianceOfAll, Operator, Principal, Viewer
 from doorstep.infra.bodies import ClockTime, Count, Instant, Name
 from doorstep.infra.database import reading
@@ -259,7 +259,8 @@ def _case_routes(router: APIRouter, desk: _Desk) -> None:
 
     @router.post("/cases/{tenant_id}/{case_id}/assignment")
     async def assign(tenant_id: str, case_id: str, body: Assignment, who: Operator) -> dict[str, int]:
-        return await desk.tell(tenant_id, case_id, overrides.Assign(body.agency, body.reason), who)
+        (said,) = await desk.seal(tenant_id, case_id, who, body.reason.encode())
+        return await desk.tell(tenant_id, case_id, overrides.Assign(body.agency, UNDER_SEAL, said), who)
 
 
 def _hold_routes(router: APIRouter, desk: _Desk) -> None:
@@ -267,8 +268,8 @@ def _hold_routes(router: APIRouter, desk: _Desk) -> None:
     async def place(
         tenant_id: str, case_id: str, body: NewHold, who: Operator, key: Repeatable = None
     ) -> dict[str, int]:
+        (said,) = await desk.seal(tenant_id, case_id, who, _bytes(body.reason))
         if body.kind == "dispute":
-            (said,) = await desk.seal(tenant_id, case_id, who, _bytes(body.reason))
             return await desk.tell(tenant_id, case_id, _as_dispute(body, who, said), who, key)
         if body.kind in holds.REVIEWED and body.until:
             raise Refused(f"a {body.kind} stops until its review is closed: leave out until")
@@ -276,16 +277,19 @@ def _hold_routes(router: APIRouter, desk: _Desk) -> None:
         if unknown := set(body.loans) - known.keys():
             raise Refused(f"the case has no loan {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}")
         scope = (tuple(body.loans), tuple(body.ways))
-        command = holds.PlaceHold(body.hold_id, body.kind, body.starts, body.until, *scope, body.reason)
+        reason = UNDER_SEAL if said else None
+        command = holds.PlaceHold(body.hold_id, body.kind, body.starts, body.until, *scope, reason, said)
         return await desk.tell(tenant_id, case_id, command, who, key)
 
     @router.post("/cases/{tenant_id}/{case_id}/holds/{hold_id}/renew")
     async def renew(tenant_id: str, case_id: str, hold_id: str, body: Renewal, who: Operator) -> dict[str, int]:
-        return await desk.tell(tenant_id, case_id, holds.RenewHold(hold_id, body.reason, body.until), who)
+        (said,) = await desk.seal(tenant_id, case_id, who, body.reason.encode())
+        return await desk.tell(tenant_id, case_id, holds.RenewHold(hold_id, UNDER_SEAL, body.until, said), who)
 
     @router.post("/cases/{tenant_id}/{case_id}/holds/{hold_id}/lift")
     async def lift(tenant_id: str, case_id: str, hold_id: str, body: Reason, who: Compliance) -> dict[str, int]:
-        return await desk.tell(tenant_id, case_id, holds.LiftHold(hold_id, body.reason), who)
+        (said,) = await desk.seal(tenant_id, case_id, who, body.reason.encode())
+        return await desk.tell(tenant_id, case_id, holds.LiftHold(hold_id, UNDER_SEAL, said), who)
 
     @router.get("/reviews")
     async def reviews(who: Viewer) -> list[dict[str, object]]:
@@ -301,7 +305,9 @@ def _hold_routes(router: APIRouter, desk: _Desk) -> None:
     async def close(
         tenant_id: str, case_id: str, review_id: str, body: ReviewResult, who: Compliance
     ) -> dict[str, int]:
-        return await desk.tell(tenant_id, case_id, holds.CloseReview(review_id, body.outcome, body.reason), who)
+        (said,) = await desk.seal(tenant_id, case_id, who, body.reason.encode())
+        command = holds.CloseReview(review_id, body.outcome, UNDER_SEAL, said)
+        return await desk.tell(tenant_id, case_id, command, who)
 
 
 def _as_dispute(body: NewHold, who: Principal, said: Sealed | None) -> disputes.OpenDispute:
@@ -355,7 +361,8 @@ def _dispute_routes(router: APIRouter, desk: _Desk) -> None:
     async def close_dispute(
         tenant_id: str, case_id: str, dispute_id: str, body: DisputeResult, who: Compliance, key: Repeatable = None
     ) -> dict[str, int]:
-        command = disputes.CloseDispute(dispute_id, body.outcome, who.id, body.reason)
+        (said,) = await desk.seal(tenant_id, case_id, who, body.reason.encode())
+        command = disputes.CloseDispute(dispute_id, body.outcome, who.id, UNDER_SEAL, said)
         return await desk.tell(tenant_id, case_id, command, who, _keyed(key, "close", dispute_id))
 
 
@@ -393,7 +400,8 @@ def _preference_routes(router: APIRouter, desk: _Desk) -> None:
 def _override_routes(router: APIRouter, desk: _Desk) -> None:
     @router.post("/cases/{tenant_id}/{case_id}/overrides", status_code=201)
     async def request(tenant_id: str, case_id: str, body: NewOverride, who: Operator) -> dict[str, int]:
-        command = overrides.RequestOverride(body.override_id, body.way, body.reason, who.id, body.purpose)
+        (said,) = await desk.seal(tenant_id, case_id, who, body.reason.encode())
+        command = overrides.RequestOverride(body.override_id, body.way, UNDER_SEAL, who.id, body.purpose, said)
         return await desk.tell(tenant_id, case_id, command, who)
 
     @router.post("/cases/{tenant_id}/{case_id}/overrides/{override_id}/approve")
@@ -402,7 +410,9 @@ def _override_routes(router: APIRouter, desk: _Desk) -> None:
 
     @router.post("/cases/{tenant_id}/{case_id}/overrides/{override_id}/reject")
     async def reject(tenant_id: str, case_id: str, override_id: str, body: Reason, who: Compliance) -> dict[str, int]:
-        return await desk.tell(tenant_id, case_id, overrides.RejectOverride(override_id, who.id, body.reason), who)
+        (said,) = await desk.seal(tenant_id, case_id, who, body.reason.encode())
+        command = overrides.RejectOverride(override_id, who.id, UNDER_SEAL, said)
+        return await desk.tell(tenant_id, case_id, command, who)
 
 
 def _tenant_routes(router: APIRouter, desk: _Desk) -> None:

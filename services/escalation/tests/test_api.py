@@ -8,6 +8,8 @@ from typing import get_args
 
 import httpx
 import pytest
+from doorstep.events.envelope import decode
+from doorstep.events.registry import decode_event
 from doorstep.infra.access import Access, Issuer, Role
 from doorstep.infra.clock import SimulatedClock
 from doorstep.kernel.decider import Routed
@@ -17,6 +19,7 @@ from escalation.domain.case.loans import RecordFact
 from escalation.domain.decider import DECIDER
 from escalation.domain.policy import Policies
 from escalation.react import case_stream
+from sqlalchemy import text
 
 from tests.support.escalation import at, overdue
 
@@ -228,3 +231,36 @@ async def test_a_case_is_not_reached_by_the_name_of_another_tenant(clients: Clie
         answer = await clients("operator").post(f"/cases/{tenant}/case-1/holds", json=hold)
         assert (answer.status_code, f"tenant {tenant} has no case" in answer.json()["detail"]) == (404, True)
         assert (await clients("viewer").get(f"/cases/{tenant}/case-1")).status_code == 404
+
+
+async def test_no_word_of_a_person_about_a_case_stands_in_clear_anywhere(clients: Clients, running: Running) -> None:
+    await assess(running)
+    words = "told by Wang Xiaoming of 13800000000"
+    case = "/cases/acme/case-1"
+    why: dict[str, object] = {"reason": words}
+    hold: dict[str, object] = {"kind": "hardship", **why}
+    override: dict[str, object] = {"way": "voice", **why}
+    told: Sequence[tuple[Role, str, dict[str, object]]] = (
+        ("operator", "holds", {"hold_id": "h1", **hold}),
+        ("operator", "holds/h1/renew", {"until": "2026-09-01T00:00:00+08:00", **why}),
+        ("compliance", "holds/h1/lift", why),
+        ("operator", "holds", {"hold_id": "c1", **hold, "kind": "complaint"}),
+        ("compliance", "reviews/c1/close", {"outcome": "upheld", **why}),
+        ("compliance", "disputes", {"dispute_id": "d1", "about": "amount", "text": words}),
+        ("compliance", "disputes/d1/close", {"outcome": "withdrawn", **why}),
+        ("operator", "overrides", {"override_id": "o1", **override}),
+        ("compliance", "overrides/o1/reject", why),
+        ("operator", "assignment", {"agency": "harbour", **why}),
+    )
+    for role, what, body in told:
+        answer = await clients(role).post(f"{case}/{what}", json=body)
+        assert answer.status_code in (200, 201), f"{what}: {answer.text}"
+
+    async with running.engine.connect() as connection:
+        values = (await connection.execute(text("select value from events order by stream, version"))).scalars().all()
+        states = (await connection.execute(text("select state from streams"))).scalars().all()
+        outbox = (await connection.execute(text("select value from outbox"))).scalars().all()
+    assert [value for value in (*values, *states, *outbox) if words.encode() in value] == []
+    events = [decode_event(decode(value)) for value in values]
+    sealed = [found for event in events for name in ("said", "text") if (found := getattr(event, name, None))]
+    assert await running.vault.open(sealed) == [words.encode()] * len(told)

@@ -44,6 +44,10 @@ class Sealed(msgspec.Struct, frozen=True):
     box: bytes
 
 
+UNDER_SEAL = "«sealed»"
+"""What stands where a text has to, when what a person wrote is in the field `said` beside it, under seal."""
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one rule said of one contact or visit, and why, in English and in Chinese. Only `must` and `should`
     rules, and the tenant's own `policy`, can refuse; a `draft` advises. `pack` is whose rule it is; empty: ours,

@@ -11,7 +11,7 @@ import msgspec
 
 from doorstep.events.registry import Event, event
 from doorstep.events.topics import ESCALATION
-from doorstep.events.values import Instant, Money
+from doorstep.events.values import Instant, Money, Sealed
 
 
 @event("doorstep.case.opened", topic=ESCALATION)
@@ -74,7 +74,9 @@ class CaseAssessed(Event, frozen=True):
 
 @event("doorstep.case.assigned", topic=ESCALATION)
 class CaseAssigned(Event, frozen=True):
-    """Who works on the case from now on: an agency, or the lender's own people (None)."""
+    """Who works on the case from now on: an agency, or the lender's own people (None). `said`: why, in a person's
+    words."""
 
     agency: str | None
     reason: str
+    said: Sealed | None = None

@@ -67,10 +67,12 @@ class DisputeOverdue(Event, frozen=True):
 
 @event("doorstep.dispute.closed", topic=ESCALATION)
 class DisputeClosed(Event, frozen=True):
-    """What came of it; the hold that froze contact is lifted. `late`: after the deadline."""
+    """What came of it; the hold that froze contact is lifted. `late`: after the deadline. `said`: why, in a person's
+    words."""
 
     dispute_id: str
     outcome: DisputeOutcome
     by: str
     reason: str
     late: bool = False
+    said: Sealed | None = None

@@ -75,6 +75,7 @@ class CloseDispute:
     outcome: DisputeOutcome
     by: str
     reason: str
+    said: Sealed | None = None
 
 
 Command = OpenDispute | AttachToDispute | AnswerDispute | CloseDispute
@@ -209,6 +210,7 @@ def _closed(disputes: Disputes, command: CloseDispute, now: datetime) -> Sequenc
         by=command.by,
         reason=command.reason,
         late=dispute.close_by <= now,
+        said=command.said,
     )
     reason = f"dispute: {command.outcome}"
     return [closed, HoldLifted(hold_id=dispute_id, reason=reason, assess_at=next_quarter(now))]

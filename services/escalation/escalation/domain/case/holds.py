@@ -16,7 +16,7 @@ from doorstep.events.escalation.holds import (
 )
 from doorstep.events.escalation.permits import PermitCancelled
 from doorstep.events.kernel import SendingResumed, SendingSuspended
-from doorstep.events.values import ContactMethod
+from doorstep.events.values import ContactMethod, Sealed
 from doorstep.kernel.decider import Refused
 from doorstep.messaging.windows import next_quarter
 from msgspec.structs import replace
@@ -34,7 +34,7 @@ Event = HoldPlaced | HoldRenewed | HoldLifted | ReviewRequested | ReviewClosed |
 @dataclass(frozen=True)
 class PlaceHold:
     """Something forbids going on: from `starts` (None: now) to `until` (None: as long as the packs say), about
-    `loans`, on `ways` (empty: all)."""
+    `loans`, on `ways` (empty: all). `said`: a person's words, here and below."""
 
     hold_id: str
     kind: HoldKind
@@ -43,6 +43,7 @@ class PlaceHold:
     loans: tuple[str, ...] = ()
     ways: tuple[ContactMethod, ...] = ()
     reason: str | None = None
+    said: Sealed | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class RenewHold:
     hold_id: str
     reason: str
     until: datetime | None = None
+    said: Sealed | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class LiftHold:
 
     hold_id: str
     reason: str
+    said: Sealed | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class CloseReview:
     review_id: str
     outcome: Literal["upheld", "rejected", "resolved"]
     reason: str
+    said: Sealed | None = None
 
 
 @dataclass(frozen=True)
@@ -144,17 +148,17 @@ def decide(
     match command:
         case PlaceHold(hold_id):
             return [] if hold_id in holds.by_id else _place(command, contacts, terms_of, now)
-        case RenewHold(hold_id, reason, until):
+        case RenewHold(hold_id, reason, until, said):
             hold = _unreviewed(holds, hold_id)
             new = _renewed(hold, until, _until(terms_of, hold.kind, now))
-            return [] if new == hold.until else [HoldRenewed(hold_id=hold_id, reason=reason, until=new)]
-        case LiftHold(hold_id, reason):
+            return [] if new == hold.until else [HoldRenewed(hold_id=hold_id, reason=reason, until=new, said=said)]
+        case LiftHold(hold_id, reason, said):
             _unreviewed(holds, hold_id)
-            return [HoldLifted(hold_id=hold_id, reason=reason, assess_at=next_quarter(now))]
-        case CloseReview(review_id, outcome, reason):
+            return [HoldLifted(hold_id=hold_id, reason=reason, assess_at=next_quarter(now), said=said)]
+        case CloseReview(review_id, outcome, reason, said):
             if review_id not in holds.reviews:
                 raise Refused(f"the case has no review {review_id}; its reviews: {', '.join(holds.reviews) or 'none'}")
-            closed = ReviewClosed(review_id=review_id, outcome=outcome, reason=reason)
+            closed = ReviewClosed(review_id=review_id, outcome=outcome, reason=reason, said=said)
             lifted = HoldLifted(hold_id=review_id, reason=f"review: {outcome}", assess_at=next_quarter(now))
             return [closed, lifted] if review_id in holds.by_id else [closed]
         case SuspendSending(by, key):
@@ -225,6 +229,7 @@ def _place(
         ways=command.ways or terms.ways,
         rule=terms.rule,
         reason=command.reason,
+        said=command.said,
     )
     return placing(placed, contacts)
 

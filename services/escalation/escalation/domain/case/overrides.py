@@ -9,7 +9,7 @@ import msgspec
 from doorstep.events.escalation.cases import CaseAssigned, CaseCured
 from doorstep.events.escalation.overrides import OverrideApproved, OverrideRejected, OverrideRequested
 from doorstep.events.escalation.permits import ContactPermitted, Purpose, VisitPermitted
-from doorstep.events.values import ContactMethod, Override
+from doorstep.events.values import ContactMethod, Override, Sealed
 from doorstep.kernel.decider import Refused
 from doorstep.messaging.windows import next_quarter
 from msgspec.structs import replace
@@ -19,13 +19,14 @@ Event = OverrideRequested | OverrideApproved | OverrideRejected | CaseAssigned
 
 @dataclass(frozen=True)
 class RequestOverride:
-    """A person wants another next step."""
+    """A person wants another next step. `said`: why, in their words, here and below."""
 
     override_id: str
     way: ContactMethod
     reason: str
     by: str
     purpose: Purpose = "reminder"
+    said: Sealed | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class RejectOverride:
     override_id: str
     by: str
     reason: str
+    said: Sealed | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Assign:
 
     agency: str | None
     reason: str
+    said: Sealed | None = None
 
 
 Command = RequestOverride | ApproveOverride | RejectOverride | Assign
@@ -96,6 +99,7 @@ def decide(overrides: Overrides, command: Command, case_open: bool, now: datetim
                     purpose=command.purpose,
                     reason=command.reason,
                     by=command.by,
+                    said=command.said,
                 )
             ]
         case ApproveOverride(override_id, by):
@@ -105,11 +109,11 @@ def decide(overrides: Overrides, command: Command, case_open: bool, now: datetim
             if requested.by == by:
                 raise Refused(f"{by} asked for this override: a second person has to approve it")
             return [OverrideApproved(override_id=override_id, by=by, assess_at=next_quarter(now))]
-        case RejectOverride(override_id, by, reason):
+        case RejectOverride(override_id, by, reason, said):
             _requested(overrides, override_id)
-            return [OverrideRejected(override_id=override_id, by=by, reason=reason)]
-        case Assign(agency, reason):
-            return [] if agency == overrides.agency else [CaseAssigned(agency=agency, reason=reason)]
+            return [OverrideRejected(override_id=override_id, by=by, reason=reason, said=said)]
+        case Assign(agency, reason, said):
+            return [] if agency == overrides.agency else [CaseAssigned(agency=agency, reason=reason, said=said)]
     assert_never(command)
 
 
