@@ -24,7 +24,7 @@ from doorstep.infra.vault import Tokens, Vault, unless_erased
 from doorstep.kernel.decider import Routed
 from doorstep.kernel.parking import storable
 from doorstep.kernel.service import HasClock, HasDatabase, HasVault, Translated, Unreadable
-from doorstep.messaging.channels import e164
+from doorstep.messaging.channels import e164, possible
 from sqlalchemy import text
 
 from escalation.domain.case.loans import Fact, RecordFact
@@ -110,7 +110,7 @@ def _event(tokens: Tokens, one: _Known, personal: Sealed, original: Sealed) -> F
                 region=data.region,
                 time_zone=data.time_zone,
                 segment=data.segment,
-                contact_points=tuple(point for point in get_args(ContactPoint) if getattr(data.borrower, point)),
+                contact_points=_contact_points(data),
             )
         case intake.LoanCuredFact(id=fact_id, source=source, data=data):
             return LoanCureRecorded(
@@ -140,6 +140,12 @@ def _event(tokens: Tokens, one: _Known, personal: Sealed, original: Sealed) -> F
                 reversed_on=data.reversed_on,
                 original=original,
             )
+
+
+def _contact_points(data: intake.LoanOverdue) -> tuple[ContactPoint, ...]:
+    """By which the borrower can be reached. What cannot be a telephone number is none."""
+    told: tuple[ContactPoint, ...] = tuple(one for one in get_args(ContactPoint) if getattr(data.borrower, one))
+    return tuple(one for one in told if one != "phone" or possible(data.borrower.phone, data.region))
 
 
 def _check_key(record: Record, fact: intake.Fact) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from doorstep.events.escalation.cases import CaseOpened
+from doorstep.events.escalation.cases import CaseAssessed, CaseOpened
 from doorstep.events.escalation.permits import ContactDenied, ContactPermitted
 from doorstep.events.values import ContactMethod, ContactPoint
 from doorstep.messaging.channels import CHANNELS
@@ -138,6 +138,30 @@ def forced(way: ContactMethod, known: tuple[ContactPoint, ...] | None, **changes
     opened = woken(case)
     wanted = opened.when(RequestOverride("o1", way, "as the borrower asked", "olga"), at(2, "10:20"))
     return refused(woken(wanted.when(ApproveOverride("o1", "chen"), at(2, "10:20"))))
+
+
+@pytest.mark.parametrize(
+    ("known", "way"), [(("email", "address"), "email"), (("push_token",), "push"), (("address",), "letter")]
+)
+def test_whoever_has_no_telephone_is_reached_by_what_there_is(
+    known: tuple[ContactPoint, ...], way: ContactMethod
+) -> None:
+    permit: Any = under(TenantCounter(), contact_points=known).events[-1]
+    assert (permit.channel, permit.purpose) == (way, "reminder")
+
+
+def test_whoever_has_nothing_is_not_contacted() -> None:
+    assert "contact-point-known" in refused(under(TenantCounter(), contact_points=()))
+
+
+def test_without_a_telephone_to_announce_it_nobody_is_visited() -> None:
+    assert "contact-point-known" in forced("visit", ("address",))
+
+
+@pytest.mark.parametrize(("amount", "currency"), [("0.4", "JPY"), ("100.00", "XXX")])
+def test_nobody_is_asked_for_nothing_or_in_no_currency(amount: str, currency: str) -> None:
+    case = under(TenantCounter(), amount=amount, currency=currency).then_types(CaseOpened, CaseAssessed)
+    assert case.state.contacts.ledger == ()
 
 
 @pytest.mark.parametrize(("known", "way"), [(KNOWN, "push"), (("phone", "email"), "sms")])

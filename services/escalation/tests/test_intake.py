@@ -5,18 +5,20 @@ from typing import Any
 
 import msgspec
 import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from doorstep.bus.interface import FRAME, LARGEST_MESSAGE, Outgoing, Partition, Record
 from doorstep.events.envelope import decode
 from doorstep.events.escalation.loans import LoanCureRecorded, LoanOverdueRecorded, PaymentRecorded
 from doorstep.events.intake import LARGEST_FACT
 from doorstep.events.topics import INTAKE
-from doorstep.infra import database
 from doorstep.kernel.runtime import Running
 from doorstep.kernel.service import Translated, Unreadable
 from doorstep.messaging.channels import e164
 from escalation.domain.case.loans import Fact, RecordFact
 from escalation.intake import translate
-from sqlalchemy import text
+from escalation.migrations.versions import escalation_0003
+from sqlalchemy import Connection, text
 
 REF, NAME, PHONE, ADDRESS = "borrower-4711", "张三丰", "13800138000", "广州市天河区体育东路 1 号"
 
@@ -111,6 +113,17 @@ async def test_an_event_tells_which_contact_points_there_are_and_not_what_they_a
     fewer = await door.event(message(address=None))
     assert isinstance(fewer, LoanOverdueRecorded)
     assert fewer.contact_points == ("phone",)
+
+
+@pytest.mark.parametrize("number", ["abc", "123", "+8613800138000138001380"])
+async def test_what_cannot_be_a_telephone_number_is_no_contact_point(door: Door, number: str) -> None:
+    event = await door.event(message(phone=number, email="zhang@example.com", address=None))
+    assert isinstance(event, LoanOverdueRecorded)
+    assert event.contact_points == ("email",)
+
+
+async def test_a_fact_in_no_currency_is_refused(door: Door) -> None:
+    assert "unknown currency" in (await door.refusal(message(currency="XXX"))).reason
 
 
 async def test_a_cure_and_a_payment_travel_sealed_too(door: Door) -> None:
@@ -237,6 +250,12 @@ async def test_a_space_in_a_source_makes_no_two_facts_one(door: Door) -> None:
     assert len(await door.rows(PAYMENTS)) == len(names)
 
 
+def renamed(connection: Connection) -> None:
+    """What the upgrade to this release's third step does."""
+    with Operations.context(MigrationContext.configure(connection)):
+        escalation_0003.upgrade()
+
+
 async def test_what_an_older_release_has_taken_is_known_by_its_new_name(door: Door) -> None:
     facts = [message("payment-received", source=source, id="p 1") for source in ("/core", "/a core")]
     await taken(door, *facts)
@@ -245,10 +264,7 @@ async def test_what_an_older_release_has_taken_is_known_by_its_new_name(door: Do
         await connection.execute(
             text("insert into inbox values ('escalation', '/core p 1'), ('escalation', '/a core p 1')")
         )
-        await connection.execute(
-            text("update alembic_version set version_num = 'escalation_0002' where version_num = 'escalation_0003'")
-        )
-    await database.migrate(door.running.engine, database.KERNEL, door.running.service.migrations)
+        await connection.run_sync(renamed)
     await taken(door, *facts)
     assert door.running.telemetry.duplicates._value.get() == len(facts)
     await taken(door, message("payment-received", key="other:L1", tenant="other", source="/core", id="p 1"))

@@ -6,13 +6,18 @@ from typing import Self
 
 import msgspec
 from babel.core import Locale
-from babel.numbers import format_currency, list_currencies
+from babel.numbers import format_currency, get_currency_precision, list_currencies
 
 
 @lru_cache(maxsize=1)
 def known_currencies() -> frozenset[str]:
-    """Every ISO 4217 code the CLDR knows."""
-    return frozenset(list_currencies())
+    """Every ISO 4217 code the CLDR knows, but for those of no currency and of tests."""
+    return frozenset(list_currencies()) - {"XXX", "XTS"}
+
+
+@lru_cache
+def _smallest(currency: str) -> Decimal:
+    return Decimal(1).scaleb(-get_currency_precision(currency))
 
 
 @lru_cache
@@ -39,6 +44,12 @@ class Money(msgspec.Struct, frozen=True):
         if other.currency != self.currency:
             raise ValueError(f"cannot add {other.currency} to {self.currency}; sum per currency instead")
         return Money(self.amount + other.amount, self.currency)
+
+    def payable(self) -> bool:
+        """Whether somebody can be asked for it: in a currency there is, and more than nothing when it is written."""
+        if self.currency not in known_currencies():
+            return False
+        return self.amount >= 1 or self.amount.quantize(_smallest(self.currency)) > 0
 
     def text(self, language: str) -> str:
         """As a borrower reads it, in `language` (a BCP 47 tag)."""

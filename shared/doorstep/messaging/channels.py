@@ -35,6 +35,8 @@ class Means:
         value: str | None = getattr(borrower, self.point)
         if not value:
             raise NoRecipient(f"no {self.point.replace('_', ' ')}")
+        if self.point == "phone" and not possible(value, region):
+            raise NoRecipient("no possible phone")
         return Destination(self.point, e164(value, region) if self.point == "phone" else value)
 
 
@@ -48,14 +50,23 @@ CHANNELS: Final[Mapping[ContactMethod, Means]] = {
 """Every way but a visit."""
 
 
-@lru_cache(maxsize=10_000)
 def e164(phone: str, region: str | None) -> str:
     """`phone` as +8613800138000, read as dialled in `region` (ISO 3166-2; None: China); unchanged when it
     cannot be a number there."""
+    return _number(phone, region) or phone
+
+
+def possible(phone: str, region: str | None) -> bool:
+    """Whether `phone` can be a number, read as dialled in `region`. Whether there is one, only a call tells."""
+    return _number(phone, region) is not None
+
+
+@lru_cache(maxsize=10_000)
+def _number(phone: str, region: str | None) -> str | None:
     try:
         number = phonenumbers.parse(phone, (region or "CN").partition("-")[0])
     except phonenumbers.NumberParseException:
-        return phone
+        return None
     if not phonenumbers.is_possible_number(number):
-        return phone
+        return None
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -4,6 +4,7 @@ A file's first line is its version, the rest is the text. `decide` names the tem
 hash), and exactly that one is rendered. Whoever changes a text gives it the next version."""
 
 import hashlib
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
@@ -29,8 +30,9 @@ class Template:
     _compiled: jinja2.Template
 
     def render(self, **variables: object) -> str:
-        """The text with its holes filled. Raises jinja2.UndefinedError when a variable is missing."""
-        return self._compiled.render(variables).strip()
+        """The text with its holes filled, by what can be seen. Raises jinja2.UndefinedError when one is missing."""
+        seen = {name: visible(value) if isinstance(value, str) else value for name, value in variables.items()}
+        return self._compiled.render(seen).strip()
 
 
 def parse(template_id: str, content: bytes) -> Template:
@@ -65,4 +67,14 @@ def artifacts(templates: Iterable[Template]) -> tuple[Publish, ...]:
 
 def plain(name: str) -> str:
     """A name on one line: line breaks in it would let it forge lines of ours."""
-    return " ".join(name.split())
+    return " ".join(visible(name).split())
+
+
+def visible(text: str) -> str:
+    """`text` without what nobody sees and what turns the direction of reading: it could make a text of ours say
+    something else. Line breaks, tabs and the joiners that some scripts need stay."""
+    return "".join(one for one in text if one in _KEPT or unicodedata.category(one) not in _UNSEEN)
+
+
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_KEPT = frozenset("\n\t\u200c\u200d")

@@ -16,3 +16,20 @@ def test_every_currency_is_written_as_the_cldr_writes_it(language: str) -> None:
     for currency in known_currencies():
         for amount in AMOUNTS:
             assert Money(amount, currency).text(language) == format_currency(amount, currency, locale=locale)
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency"),
+    [("0", "CNY"), ("0.004", "CNY"), ("0.4", "JPY"), ("-1", "CNY"), ("100", "XXX"), ("1", "QQQ")],
+)
+def test_nobody_can_be_asked_for_nothing_or_in_no_currency(amount: str, currency: str) -> None:
+    assert not Money(Decimal(amount), currency).payable()
+
+
+@pytest.mark.parametrize(("amount", "currency"), [("0.01", "CNY"), ("1", "JPY"), ("0.6", "JPY"), ("0.001", "KWD")])
+def test_the_smallest_unit_of_a_currency_can_be_asked_for(amount: str, currency: str) -> None:
+    assert Money(Decimal(amount), currency).payable()
+
+
+def test_codes_of_no_currency_and_of_tests_are_unknown() -> None:
+    assert not {"XXX", "XTS"} & known_currencies()

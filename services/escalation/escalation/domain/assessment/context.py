@@ -1,5 +1,6 @@
 """The context of an assessment: everything that deciding on a case's next step wants to know, found once."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -9,9 +10,12 @@ from zoneinfo import ZoneInfo
 import msgspec
 from doorstep.events.escalation.cases import CaseAssessed
 from doorstep.events.escalation.permits import Purpose
-from doorstep.events.values import ContactMethod, Money, Override, PackRef
+from doorstep.events.values import Channel, ContactMethod, ContactPoint, Money, Override, PackRef
+from doorstep.messaging.channels import CHANNELS
+from msgspec.structs import replace
 
 from escalation.domain.assessment.decision_context import DecisionContext
+from escalation.domain.assessment.guards import NOTICE
 from escalation.domain.case.case import Case
 from escalation.domain.case.contacts import Contacts
 from escalation.domain.rules import rules
@@ -27,6 +31,8 @@ VISIT_EVERY = timedelta(days=31)
 """No pack allows two visits within it, so the strategy looks for milder means meanwhile."""
 GIVEN = ("open", "sent", "delivered", "answered")
 """Outcomes of a notice that is not wanted a second time."""
+WITHOUT_PHONE: tuple[Channel, ...] = ("email", "push", "letter")
+"""Where there is no telephone, the first of these that there is."""
 OVERRIDDEN = timedelta(days=1)
 """How long the strategy waits after a step that a person chose."""
 
@@ -72,7 +78,7 @@ class AssessmentContext(msgspec.Struct, frozen=True):
         """The step to decide on."""
         if self.override is None:
             assert self.choice.step is not None
-            return self.choice.step
+            return _reachable(self.choice.step, self.case.borrower.contact_points)
         wanted = self.case.overrides.waiting[self.override.override_id]
         purpose = None if wanted.way == "visit" else wanted.purpose
         return Step(f"override-{wanted.way}", wanted.way, purpose, OVERRIDDEN, self.case.contacts.stage)
@@ -141,6 +147,16 @@ class AssessmentContext(msgspec.Struct, frozen=True):
             business_date=self.case.loans.business_date(),
             other_amounts=self.others,
         )
+
+
+def _reachable(step: Step, points: Collection[ContactPoint]) -> Step:
+    """The step, or the same by what the borrower has, where it needs a telephone and there is none. A visit is told of
+    by SMS: in its place they are written to."""
+    way: Channel | None = next((one for one in WITHOUT_PHONE if CHANNELS[one].point in points), None)
+    needed = CHANNELS[NOTICE if step.way == "visit" else step.way].point
+    if needed != "phone" or needed in points or way is None:
+        return step
+    return replace(step, way=way, purpose=step.purpose or "firm-reminder")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from doorstep.events.escalation.permits import Purpose
-from doorstep.events.values import ContactMethod, Verdict
+from doorstep.events.values import Channel, ContactMethod, Verdict
 from doorstep.locales.text import LOCALES
 from doorstep.messaging.channels import CHANNELS
 
@@ -20,6 +20,8 @@ from escalation.domain.strategy.strategy import Step
 from escalation.domain.tenant import EVERY_WAY
 
 HOUSE = "Doorstep"
+NOTICE: Channel = "sms"
+"""How a visit is announced."""
 OWED: tuple[Purpose, ...] = ("collection-notice", "validation-notice")
 """What a jurisdiction obliges the lender to tell, and by when; it asks for nothing."""
 
@@ -53,9 +55,9 @@ def verdicts(case: Case, context: DecisionContext, step: Step, now: datetime) ->
     )
     yield _fresh(case, context, now)
     yield _stopped(context, step.way)
-    channel = CHANNELS.get(step.way)
-    if channel and channel.point not in case.borrower.contact_points:
-        yield _verdict("contact-point-known", False, _said("no_contact_point", channel.point))
+    point = CHANNELS[NOTICE if step.way == "visit" else step.way].point
+    if point not in case.borrower.contact_points:
+        yield _verdict("contact-point-known", False, _said("no_contact_point", point))
     if first_contact(case):
         yield _ramp(context, now)
     if context.controls.shadow:

@@ -39,5 +39,11 @@ def evolve(borrower: BorrowerProfile, fact: Fact) -> BorrowerProfile:
         time_zone=fact.time_zone,
         phone_token=fact.phone_token,
         address_token=fact.address_token,
-        contact_points=fact.contact_points or (("phone", "address") if fact.address_token else ("phone",)),
+        contact_points=_contact_points(fact),
     )
+
+
+def _contact_points(fact: LoanOverdueRecorded) -> tuple[ContactPoint, ...]:
+    if fact.contact_points is not None:
+        return fact.contact_points
+    return ("phone", "address") if fact.address_token else ("phone",)

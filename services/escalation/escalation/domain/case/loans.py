@@ -98,8 +98,8 @@ class Loans(msgspec.Struct, frozen=True, kw_only=True):
         return (self.business_date() - min(since)).days + 1 if since else 0
 
     def owed(self) -> dict[str, Money]:
-        """What is overdue, by loan."""
-        return {i: loan.amount for i, loan in self.overdue().items() if loan.amount and loan.amount.amount}
+        """What is overdue, by loan, and can be asked for."""
+        return {i: loan.amount for i, loan in self.overdue().items() if loan.amount and loan.amount.payable()}
 
     def amounts(self) -> Sequence[Money]:
         """The sum of what is owed in each currency."""
