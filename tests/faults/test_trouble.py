@@ -289,7 +289,9 @@ async def test_everything_read_again_from_the_beginning_is_known_already(start: 
         assert after == before
         for name in ("escalation", "reminder", "visit-scheduler"):
             known, others = [await cluster.metric(name, f"messages_{what}") for what in ("duplicate", "passed_over")]
-            assert (known + others, known > 0) == (again[name], True)
+            assert known + others == again[name] > 0
+            # Nobody is visited within two days.
+            assert (known > 0) == (name != "visit-scheduler")
         assert await cluster.metric("audit", "messages_handled") == again["audit"] > 0
         await _assert_sound(cluster)
         assert_same(await told(cluster), expected)
