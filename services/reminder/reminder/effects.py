@@ -1,7 +1,7 @@
 """Sending: from the committed intent to the provider, and back with what came of it."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from doorstep.events.registry import Event
@@ -116,7 +116,16 @@ def _outcome(runtime: MessagingRuntime, call: Call[Sending], message: Message, a
                 provider=gateway.name,
                 provider_message_id=answer.provider_message_id,
                 rendered_mac=runtime.vault.tokens.text(call.stream.tenant, message.text),
+                sent_at=_sent_at(call, answer, runtime.clock.now()),
             )
+
+
+def _sent_at(call: Call[Sending], receipt: Receipt, now: datetime) -> datetime | None:
+    """When it left, where that is not `now`: by the provider's clock, but neither before it was meant to nor after now;
+    else when the call was made that may have got through."""
+    if receipt.at is not None:
+        return min(max(receipt.at, call.state.due), now).astimezone(UTC)
+    return call.called_at.astimezone(UTC) if call.repeated and call.called_at is not None else None
 
 
 def _failed(gateway: Gateway, state: Sending, reason: str) -> ContactFailed:

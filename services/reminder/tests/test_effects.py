@@ -36,6 +36,7 @@ class Provider:
     unreachable: bool = False
     silent: bool = False
     """It takes the message, and the answer is lost."""
+    says_when: datetime | None = None
     name: str = "fake"
     taken: list[Message] = field(default_factory=list)
 
@@ -53,7 +54,8 @@ class Provider:
     async def find(self, idempotency_key: str) -> Receipt | None:
         assert self.can_find
         found = [message for message in self.taken if message.idempotency_key == idempotency_key]
-        return Receipt(status="accepted", provider_message_id=f"m-{idempotency_key}") if found else None
+        receipt = Receipt(status="accepted", provider_message_id=f"m-{idempotency_key}", at=self.says_when)
+        return receipt if found else None
 
 
 @dataclass
@@ -135,6 +137,31 @@ def withdrawn() -> Sending:
     withdrawn = CONTACT.fold(CONTACT.decide(state, Withdraw("p1", "cancelled"), MORNING), state)
     assert isinstance(withdrawn, Sending)
     return withdrawn
+
+
+class TestWhenItWasSent:
+    """A worker died after the call; an hour later its answer is asked for."""
+
+    @pytest.mark.parametrize(
+        ("says", "known"),
+        [
+            (None, MORNING),
+            (MORNING + timedelta(seconds=2), MORNING + timedelta(seconds=2)),
+            (MORNING - timedelta(days=1), MORNING),
+            (MORNING + timedelta(days=1), MORNING + timedelta(hours=1)),
+        ],
+    )
+    async def test_it_is_known_by_the_provider_or_by_the_call_and_lies_between_intent_and_now(
+        self, says: datetime | None, known: datetime
+    ) -> None:
+        house = House(Provider(can_find=True, says_when=says))
+        await house.outcome(call(started()))
+        house.clock.jump(MORNING + timedelta(hours=1))
+        again = msgspec.structs.replace(call(started(), repeated=True), called_at=MORNING)
+        assert (await house.outcome(again)).sent_at == known
+
+    async def test_what_is_sent_just_now_needs_no_instant_of_its_own(self) -> None:
+        assert (await House(Provider()).outcome(call(started()))).sent_at is None
 
 
 class TestTheFirstTime:

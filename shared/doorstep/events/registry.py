@@ -7,6 +7,7 @@ An old version is lifted to the present one by a chain of upcasts, checked for g
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
@@ -23,6 +24,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     schema_version: ClassVar[int]
     topic: ClassVar[str | None]
     critical: ClassVar[bool]
+
+
+def happened_at(event: Event, recorded: datetime) -> datetime:
+    """When it happened, by its own word (`at`, `sent_at`); without one, when it is `recorded`."""
+    told: datetime | None = getattr(event, "at", None) or getattr(event, "sent_at", None)
+    return told or recorded
 
 
 E = TypeVar("E", bound=type[Event])

@@ -69,13 +69,15 @@ class ContactWithdrawn(Event, frozen=True):
 
 @event("doorstep.contact.sent", topic=REMINDER)
 class ContactSent(Event, frozen=True):
-    """The provider took it. `rendered_mac` is an HMAC of the text under a secret outside the database."""
+    """The provider took it. `rendered_mac` is an HMAC of the text under a secret outside the database. `sent_at`, where
+    it was not just now: as the provider says, or when the call was made whose answer was lost."""
 
     permit_id: str
     channel: Channel
     provider: str
     provider_message_id: str
     rendered_mac: str
+    sent_at: Instant | None = None
 
 
 @event("doorstep.contact.not-sent", topic=REMINDER)

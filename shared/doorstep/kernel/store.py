@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from doorstep.events.envelope import Envelope, decode, encode, event_id
-from doorstep.events.registry import Event, decode_event
+from doorstep.events.registry import Event, decode_event, happened_at
 from doorstep.infra import database, failpoints
 from doorstep.infra.telemetry import Telemetry, log
 from doorstep.kernel import sending_controls
@@ -158,7 +158,7 @@ class Store:
             source=f"/doorstep/{self._service.name}",
             type=event.event_type,
             subject=stream.id.key,
-            time=getattr(event, "at", now),
+            time=happened_at(event, now),
             recordedat=now,
             tenant=stream.id.tenant,
             stream=stream.name,

@@ -1,6 +1,7 @@
 """The way out to a borrower: what each provider's gateway does, and one for each channel."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Literal, Protocol
 
 import msgspec
@@ -22,11 +23,13 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """What the provider answered at once. `refused` is final; a passing fault raises Unreachable instead."""
+    """What the provider answered at once. `refused` is final; a passing fault raises Unreachable instead. `at` is when
+    the provider took the message, where it says so."""
 
     status: Literal["accepted", "refused"]
     provider_message_id: str
     reason: str | None = None
+    at: datetime | None = None
 
 
 class Unreachable(Exception):

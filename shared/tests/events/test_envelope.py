@@ -1,12 +1,14 @@
 """The envelope: CloudEvents 1.0 in JSON, encoded once."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
 from doorstep.events.envelope import Actor, Envelope, decode, derived_id, encode, event_id
+from doorstep.events.registry import happened_at
+from doorstep.events.reminder import ContactSent, ReceiptRecorded
 
 AT = datetime(2026, 1, 5, 1, 30, tzinfo=UTC)
 
@@ -71,3 +73,11 @@ def test_an_event_keeps_its_id_and_a_new_epoch_never_reuses_one() -> None:
 def test_a_derived_id_depends_on_all_its_parts() -> None:
     assert derived_id("case-1", "permit", "1") == derived_id("case-1", "permit", "1")
     assert derived_id("case-1", "permit", "1") != derived_id("case-1", "permit", "2")
+
+
+def test_what_says_when_it_happened_happened_then_and_all_else_when_it_is_recorded() -> None:
+    sent = ContactSent(permit_id="p", channel="sms", provider="f", provider_message_id="m", rendered_mac="x")
+    assert happened_at(sent, AT) == AT
+    earlier = AT - timedelta(hours=1)
+    assert happened_at(msgspec.structs.replace(sent, sent_at=earlier), AT) == earlier
+    assert happened_at(ReceiptRecorded(permit_id="p", channel="sms", status="delivered", at=earlier), AT) == earlier

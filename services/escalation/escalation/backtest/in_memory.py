@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from doorstep.events.envelope import Envelope, encode, event_id
 from doorstep.events.escalation.permits import ContactPermitted
-from doorstep.events.registry import Event
+from doorstep.events.registry import Event, happened_at
 from doorstep.kernel.decider import SYSTEM, StreamId, Wake
 
 from escalation.backtest.recorded import RecordedEvent
@@ -84,7 +84,7 @@ class InMemoryStore:
             source="/doorstep/escalation",
             type=event.event_type,
             subject=stream.key,
-            time=getattr(event, "at", now),
+            time=happened_at(event, now),
             recordedat=now.astimezone(UTC),
             tenant=stream.tenant,
             stream=str(stream),
