@@ -3,13 +3,19 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from doorstep.bus import kafka
-from doorstep.bus.interface import LARGEST_MESSAGE, Outgoing, Record
-from doorstep.bus.kafka import KafkaBus, KafkaSubscription
+from doorstep.bus.interface import LARGEST_MESSAGE, DeletedUnread, Outgoing, Partition, Record
+from doorstep.bus.kafka import KafkaBus
+from doorstep.bus.kafka_subscription import KafkaSubscription
+from doorstep.bus.kafka_topics import WrongTopic
 from doorstep.bus.log_rate_limit import RateLimit
+from doorstep.events.topics import INTAKE
 
 from tests.support.kafka_broker import JavaBroker
 
@@ -20,7 +26,7 @@ NOWHERE = "127.0.0.1:1"
 def test_aiokafkas_unsafe_defaults_are_off() -> None:
     assert kafka.PRODUCER["acks"] == "all"
     assert kafka.PRODUCER["enable_idempotence"] is True
-    assert kafka.CONSUMER["auto_offset_reset"] == "earliest"
+    assert kafka.CONSUMER["auto_offset_reset"] == "none"
     assert kafka.CONSUMER["enable_auto_commit"] is False
     assert kafka.CONSUMER["isolation_level"] == "read_committed"
     assert [a.name for a in kafka.CONSUMER["partition_assignment_strategy"]] == ["roundrobin"]
@@ -87,6 +93,179 @@ async def test_foreign_messages_without_key_or_value_become_empty(
         await drain(subscription, found, until=2)
     assert [(record.key, record.value) for record in found] == [("", b"no key"), ("\ufffd", b"")]
     await subscription.close()
+
+
+@asynccontextmanager
+async def administrator(address: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Somebody with a hand on the broker."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    yield admin
+    await admin.close()
+
+
+@pytest.fixture
+async def admin(kafka_address: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    async with administrator(kafka_address) as one:
+        yield one
+
+
+@pytest.fixture
+async def narrow(kafka_address: str, kafka_bus_prefix: str) -> AsyncIterator[KafkaBus]:
+    """A bus whose topic is one partition."""
+    bus = KafkaBus(kafka_address, prefix=kafka_bus_prefix, partitions=1)
+    await bus.ensure_topics([NEWS])
+    yield bus
+    await bus.close()
+
+
+async def forget(admin: AIOKafkaAdminClient, prefix: str, before: int) -> None:
+    """What retention does, at once: nothing below offset `before` is left."""
+    await admin.delete_records({TopicPartition(prefix + NEWS, 0): RecordsToDelete(before)})
+
+
+async def alter(admin: AIOKafkaAdminClient, topic: str, **settings: str) -> None:
+    """Set up `topic` otherwise; returns when the broker goes by it. Every other setting is the broker's own again."""
+    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, settings)])
+    async with asyncio.timeout(20):
+        while True:
+            (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+            now = {entry[0]: entry[1] for entry in answer.resources[0][4]}
+            if settings.items() <= now.items():
+                return
+
+
+async def fetched(subscription: KafkaSubscription) -> list[int]:
+    """What comes next."""
+    async with asyncio.timeout(20):
+        while not (records := await subscription.fetch(100, 0.5)):
+            continue
+    await subscription.commit(records)
+    return [int(record.value) for record in records]
+
+
+@pytest.mark.kafka
+class TestDeletedUnread:
+    """Retention is no reader's friend."""
+
+    async def test_a_group_that_was_away_is_told_what_it_missed(
+        self, narrow: KafkaBus, admin: AIOKafkaAdminClient, kafka_bus_prefix: str
+    ) -> None:
+        await narrow.publish(numbered(range(2)))
+        first = await narrow.subscribe("readers", [NEWS])
+        assert await fetched(first) == [0, 1]
+        await first.close()
+        await narrow.publish(numbered(range(2, 5)))
+        await forget(admin, kafka_bus_prefix, before=4)
+        second = await narrow.subscribe("readers", [NEWS])
+        with pytest.raises(DeletedUnread) as lost:
+            await fetched(second)
+        assert lost.value.gaps == {Partition(NEWS, 0): (2, 4)}
+        # As whoever accepts the loss does.
+        await second.commit([Record(Partition(NEWS, 0), 3, "", b"")])
+        await second.close()
+        third = await narrow.subscribe("readers", [NEWS])
+        assert await fetched(third) == [4]
+        await third.close()
+
+    async def test_a_group_that_never_read_is_told_that_the_beginning_is_gone(
+        self, narrow: KafkaBus, admin: AIOKafkaAdminClient, kafka_bus_prefix: str
+    ) -> None:
+        await narrow.publish(numbered(range(3)))
+        await forget(admin, kafka_bus_prefix, before=1)
+        subscription = await narrow.subscribe("readers", [NEWS])
+        with pytest.raises(DeletedUnread) as lost:
+            await fetched(subscription)
+        assert lost.value.gaps == {Partition(NEWS, 0): (0, 1)}
+        await subscription.close()
+
+    async def test_a_group_that_is_reading_is_told_too(
+        self, narrow: KafkaBus, admin: AIOKafkaAdminClient, kafka_bus_prefix: str
+    ) -> None:
+        await narrow.publish(numbered(range(1)))
+        subscription = await narrow.subscribe("readers", [NEWS])
+        assert await fetched(subscription) == [0]
+        place = TopicPartition(kafka_bus_prefix + NEWS, 0)
+        subscription._consumer.pause(place)
+        # A request that was under way when it paused is answered within half a second.
+        await asyncio.sleep(1)
+        await narrow.publish(numbered(range(1, 4)))
+        await forget(admin, kafka_bus_prefix, before=3)
+        subscription._consumer.resume(place)
+        with pytest.raises(DeletedUnread):
+            await fetched(subscription)
+        await subscription.close()
+
+    async def test_what_was_read_may_be_deleted(
+        self, narrow: KafkaBus, admin: AIOKafkaAdminClient, kafka_bus_prefix: str
+    ) -> None:
+        await narrow.publish(numbered(range(3)))
+        first = await narrow.subscribe("readers", [NEWS])
+        assert await fetched(first) == [0, 1, 2]
+        await first.close()
+        await forget(admin, kafka_bus_prefix, before=3)
+        second = await narrow.subscribe("readers", [NEWS])
+        await narrow.publish(numbered(range(3, 4)))
+        assert await fetched(second) == [3]
+        await second.close()
+
+
+@pytest.mark.kafka
+class TestTopics:
+    """How topics are set up is not left to the broker."""
+
+    async def test_they_are_made_to_keep_what_is_unread(
+        self, bus: KafkaBus, admin: AIOKafkaAdminClient, kafka_bus_prefix: str
+    ) -> None:
+        counts = await bus.ensure_topics([NEWS, INTAKE])
+        assert counts == {NEWS: 4, INTAKE: 4}
+        wanted = [ConfigResource(ConfigResourceType.TOPIC, kafka_bus_prefix + one) for one in (NEWS, INTAKE)]
+        (answer,) = await admin.describe_configs(wanted)
+        news, intake = ({entry[0]: entry[1] for entry in resource[4]} for resource in answer.resources)
+        assert (news["retention.ms"], news["retention.bytes"], news["cleanup.policy"]) == ("-1", "-1", "delete")
+        assert (intake["retention.ms"], intake["segment.ms"]) == ("86400000", "3600000")
+
+    @pytest.mark.parametrize(
+        ("topic", "setting", "value"),
+        [
+            (NEWS, "retention.ms", "604800000"),
+            (NEWS, "retention.bytes", "1000000"),
+            (NEWS, "cleanup.policy", "compact"),
+            (NEWS, "max.message.bytes", "1048588"),
+            (INTAKE, "retention.ms", "-1"),
+        ],
+    )
+    async def test_one_that_would_lose_messages_is_refused_with_the_command_that_mends_it(
+        self, bus: KafkaBus, admin: AIOKafkaAdminClient, kafka_bus_prefix: str, topic: str, setting: str, value: str
+    ) -> None:
+        await bus.ensure_topics([topic])
+        name = kafka_bus_prefix + topic
+        await alter(admin, name, **{setting: value})
+        command = (
+            rf"{name} has .*{setting}={value}(.|\n)*kafka-configs.sh .*--entity-name {name} --add-config .*{setting}="
+        )
+        with pytest.raises(WrongTopic, match=command):
+            await bus.ensure_topics([topic])
+
+    async def test_a_longer_retention_than_a_month_is_the_operators_choice(
+        self, bus: KafkaBus, admin: AIOKafkaAdminClient, kafka_bus_prefix: str
+    ) -> None:
+        forty_days = str(40 * 24 * 3600 * 1000)
+        limit = str(LARGEST_MESSAGE)
+        await alter(admin, kafka_bus_prefix + NEWS, **{"retention.ms": forty_days, "max.message.bytes": limit})
+        await bus.ensure_topics([NEWS])
+
+    async def test_nothing_is_published_on_one_that_was_given_other_partitions(
+        self, bus: KafkaBus, admin: AIOKafkaAdminClient, kafka_bus_prefix: str
+    ) -> None:
+        await bus.publish(numbered(range(1)))
+        await admin.create_partitions({kafka_bus_prefix + NEWS: NewPartitions(12)})
+        producer = await bus._ready_producer()
+        async with asyncio.timeout(20):
+            while len(await producer.partitions_for(kafka_bus_prefix + NEWS)) == 4:
+                await producer.client.force_metadata_update()
+        with pytest.raises(WrongTopic, match="had 4 partitions"):
+            await bus.publish(numbered(range(1)))
 
 
 @pytest.mark.kafka

@@ -1,6 +1,6 @@
 """The bus: durable topics of keyed messages, read by groups. Kafka and PostgreSQL both are one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 LARGEST_MESSAGE = 8 * 1024 * 1024
@@ -32,12 +32,26 @@ class Record(NamedTuple):
     value: bytes
 
 
+class DeletedUnread(Exception):
+    """Messages were deleted from a topic before their group had read them. `gaps` tells of each partition which offset
+    the group wanted next, and which is the first that can be had."""
+
+    def __init__(self, gaps: Mapping[Partition, tuple[int, int]]) -> None:
+        self.gaps = gaps
+        places = "; ".join(
+            f"{topic} partition {number}: wanted offset {wanted}, the first there is {first}"
+            for (topic, number), (wanted, first) in sorted(gaps.items())
+        )
+        super().__init__(f"messages were deleted unread ({places})")
+
+
 class Subscription(Protocol):
     """One group's reading. Not shared between tasks."""
 
     async def fetch(self, limit: int, timeout: float) -> Sequence[Record]:
         """Up to `limit` records of one topic, after `timeout` seconds at the latest; perhaps none. Those of
-        a partition are in order; each partition first yields what its group has not committed."""
+        a partition are in order; each partition first yields what its group has not committed. Raises DeletedUnread
+        where that is gone."""
         ...
 
     async def commit(self, records: Sequence[Record]) -> None:

@@ -28,8 +28,10 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """CloudEvents attributes (lower case, as the specification wants them) and the event as `data`.
 
     `stream` and `streamversion` number the events of one stream 1..n without a gap, so that a reader
-    can see that one is missing. `time` is when it happened, `recordedat` when we wrote it down. `critical`: whoever
-    does not know this type must not go on as if it had not come.
+    can see that one is missing. Whoever hears one topic alone sees it by `previousid`, the event before this one in
+    its stream on the same topic and key (None: the first, or one from before there was this attribute). `time` is when
+    it happened, `recordedat` when we wrote it down. `critical`: whoever does not know this type must not go on as if it
+    had not come.
     """
 
     id: str
@@ -48,6 +50,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     actor: Actor
     causationid: str | None = None
     traceparent: str | None = None
+    previousid: str | None = None
     critical: bool = False
     specversion: Literal["1.0"] = "1.0"
     datacontenttype: Literal["application/json"] = "application/json"

@@ -44,6 +44,20 @@ class MessageReleased(Event, frozen=True):
     case_id: str | None = None
 
 
+@event("doorstep.messages-lost", topic=None)
+class MessagesLost(Event, frozen=True):
+    """Messages of `lost_topic` were deleted from Kafka before this service had read them: those from offset
+    `first_lost` up to `resumes_at`, where it goes on. A person has accepted that, and said why. Nobody here knows what
+    they said."""
+
+    lost_topic: str
+    lost_partition: int
+    first_lost: int
+    resumes_at: int
+    by: str
+    reason: str
+
+
 ArtifactKind = Literal["contact-rules", "strategy", "template"]
 
 

@@ -1,9 +1,9 @@
 """Settings: environment variables with the prefix DOORSTEP_, all checked at once before anything starts."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Secret = Annotated[SecretStr, Field(min_length=32)]
@@ -26,8 +26,18 @@ class Settings(BaseSettings):
     jwt_public_key: str = Field(description="PEM, Ed25519: who issues the tokens we accept")
     jwt_issuer: str | None = Field(None, description="what their `iss` must be; empty: any")
     kafka: str | None = Field(None, description="bootstrap servers, host:port,...; empty means the embedded bus")
+    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="how the brokers listen; SASL_SSL signs in by SCRAM-SHA-512"
+    )
+    kafka_ca: Path | None = Field(
+        None, description="PEM file of who signed the brokers' certificates; empty means those this machine trusts"
+    )
+    kafka_user: str | None = Field(None, description="this service's name at Kafka, one of its own")
+    kafka_password: SecretStr | None = Field(None, validate_default=True, description="with SASL_SSL, of that user")
     topic_prefix: str = Field("", description="put before every topic and group, so that systems can share a broker")
-    topic_partitions: int = Field(8, ge=1, le=1000, description="partitions of a topic that has to be made")
+    topic_partitions: int = Field(
+        64, ge=1, le=1000, description="partitions of a topic that has to be made; they can never be changed"
+    )
     topic_replicas: int = Field(1, ge=1, le=7, description="replicas of a topic that has to be made")
     http_host: str = Field("127.0.0.1", description="address the API listens on")
     http_port: int = Field(8080, ge=0, le=65535, description="port the API listens on")
@@ -53,6 +63,13 @@ class Settings(BaseSettings):
         if not url.startswith(("postgresql://", "postgresql+asyncpg://")):
             raise ValueError("want postgresql://user:password@host/name")
         return url.replace("postgresql://", "postgresql+asyncpg://", 1)
+
+    @field_validator("kafka_password")
+    @classmethod
+    def _signed_in(cls, password: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if info.data.get("kafka_security") == "SASL_SSL" and not (password and info.data.get("kafka_user")):
+            raise ValueError("DOORSTEP_KAFKA_SECURITY is SASL_SSL: give DOORSTEP_KAFKA_USER and this password")
+        return password
 
     @field_validator("jwt_public_key")
     @classmethod

@@ -127,6 +127,7 @@ class Telemetry:
             "messages_passed_over", "messages of types that this service does not react to"
         )
         self.parked = self._counter("messages_parked", "messages parked for a person")
+        self.gaps = self._counter("gaps", "messages parked because an earlier one of their stream has not come")
         self.committed = self._counter("events_committed", "events written")
         self.published = self._counter("events_published", "events the bus has confirmed")
         self.effects = self._counter("effects_done", "effects carried out or recorded as not carried out")

@@ -11,7 +11,7 @@ process must have lived without it for PROVING seconds for each of them.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -25,6 +25,7 @@ from doorstep.events.registry import Event, UnknownEvent, decode_event
 from doorstep.infra import failpoints
 from doorstep.infra.database import unreachable
 from doorstep.infra.telemetry import Telemetry, about, log, trace_id, where
+from doorstep.infra.vault import Erased, Tampered
 from doorstep.kernel import parking, sending_controls
 from doorstep.kernel.decider import Routed, StreamId
 from doorstep.kernel.parking import Parked
@@ -41,6 +42,10 @@ CONFLICTS = 5
 """Lost races for a new stream before giving up; each loser then finds the winner's rows and locks them."""
 
 
+GAP = "an earlier event of its stream has not come; see the runbook, A gap, before you replay it"
+"""Why a message is parked before which another is missing."""
+
+
 class StillUnreadable(Exception):
     """A replayed message cannot be read yet; the reason quotes nothing of it."""
 
@@ -51,6 +56,14 @@ class _Message(msgspec.Struct, frozen=True):
     record: Record
     meaning: Translated | Unreadable
     heard: tuple[Envelope, Event] | None = None
+    envelope: Envelope | None = None
+    passed: bool = False
+    """Over: it was not read, and is known by its envelope alone."""
+
+    @property
+    def identity(self) -> str | None:
+        """Its id, where it has our envelope."""
+        return None if self.envelope is None else self.envelope.id
 
     @property
     def key(self) -> str:
@@ -87,6 +100,7 @@ class Handler:
         self._seen: set[Partition] = set()
         self._reads = {one.event_type for one in (*service.reacts_to, *sending_controls.NOTED)}
         self._unknown: set[str] = set()
+        self._passed = f"{service.name}/passed"
 
     async def handle(self, records: Sequence[Record]) -> None:
         """Take records of one topic, each partition's in order. Returns when each is handled or parked; raises
@@ -142,11 +156,20 @@ class Handler:
 
     async def discard(self, parked: Parked, by: str, reason: str) -> None:
         """A person says that this message shall never be handled; nothing when somebody was quicker."""
+        identity = await self._identity(parked)
         async with self._runtime.engine.begin() as connection:
             if await parking.close(connection, parked, "discarded", by, reason):
+                # It is dealt with: what comes after it misses nothing, and it is not parked again.
+                await connection.execute(_INBOX, {"consumer": self._service.name, "ids": identity})
                 discard = parking.Discard(parked.id, by, reason)
                 await self._tell(connection, parking.stream(parked.key, parked.case_id), discard)
                 await self._release(connection, parked, "discarded", by, reason)
+
+    async def _identity(self, parked: Parked) -> Sequence[str]:
+        try:
+            return [decode(await parking.opened(self._runtime.vault, parked)).id]
+        except (Erased, Tampered, msgspec.DecodeError, UnicodeDecodeError):
+            return []
 
     async def _alone(self, record: Record) -> None:
         attempts = self._runtime.settings.attempts
@@ -205,21 +228,25 @@ class Handler:
             envelope = decode(record.value)
             known = envelope.type in registry.known()
             if envelope.type not in self._reads and (known or not envelope.critical):
-                self._pass_over(envelope.type, known)
-                return None
+                return self._pass_over(record, envelope, known)
             event = decode_event(envelope)
         except (*UNREADABLE, UnknownEvent) as error:
             return _Message(record, Unreadable(f"cannot read it: {error}", case_id=record.key or None))
         if unfit := [name for name in _NAMES if not parking.storable(getattr(envelope, name))]:
             why = f"its {', '.join(unfit)} cannot be stored: want at most {parking.LONGEST_NAME} bytes and no NUL"
             return _Message(record, Unreadable(why, case_id=record.key or None))
-        return _Message(record, self._translated(envelope, event), (envelope, event))
+        return _Message(record, self._translated(envelope, event), (envelope, event), envelope)
 
-    def _pass_over(self, event_type: str, known: bool) -> None:
+    def _pass_over(self, record: Record, envelope: Envelope, known: bool) -> _Message | None:
+        event_type = envelope.type
         self._telemetry.passed_over.inc()
         if not known and event_type not in self._unknown and len(self._unknown) < UNKNOWN_NAMED:
             self._unknown.add(event_type)
             log.warning("a type that this release does not know is passed over", type=parking.clean(event_type, 200))
+        if not all(parking.storable(getattr(envelope, name)) for name in _NAMES):
+            return None
+        nothing = Translated(envelope.id, envelope.subject, envelope.correlationid, routed=())
+        return _Message(record, nothing, envelope=envelope, passed=True)
 
     def _translated(self, envelope: Envelope, event: Event) -> Translated:
         return Translated(
@@ -233,23 +260,52 @@ class Handler:
     async def _take_or_park(self, connection: AsyncConnection, messages: Sequence[_Message]) -> None:
         keys = {key for message in messages for key in (message.key, parking.name_of(message.record.key))}
         waiting = await parking.waiting(connection, sorted(keys))
+        gaps = await self._gaps(connection, messages)
         readable: list[_Message] = []
         for message in messages:
             key = message.key
             if key not in waiting and _waits_under_its_old_key(message, waiting):
                 key = parking.name_of(message.record.key)
-            if key in waiting:
+            if message.passed and message.identity not in gaps:
+                readable.append(message)
+            elif key in waiting:
                 first = waiting[key].id
                 await self._park_in(connection, message, key, f"waits behind parked message {first}", first)
             elif isinstance(message.meaning, Unreadable):
                 parked = await self._park_in(connection, message, key, message.meaning.reason, None)
                 if parked is not None:
                     waiting[key] = parking.First(parked, message.case_id)
+            elif message.identity in gaps:
+                self._telemetry.gaps.inc()
+                parked = await self._park_in(connection, message, key, GAP, None)
+                if parked is not None:
+                    waiting[key] = parking.First(parked, message.case_id)
             else:
                 readable.append(message)
         await self._take(connection, readable)
 
+    async def _gaps(self, connection: AsyncConnection, messages: Sequence[_Message]) -> Collection[str]:
+        """The ids of those before which another of their stream is missing. One that comes again is not among them."""
+        envelopes = [message.envelope for message in messages if message.envelope is not None]
+        wanted = {one for envelope in envelopes for one in (envelope.id, envelope.previousid) if one}
+        rows = await connection.execute(
+            _KNOWN, {"consumers": [self._service.name, self._passed], "ids": sorted(filter(parking.storable, wanted))}
+        )
+        known = set(rows.scalars())
+        gaps = set()
+        for envelope in envelopes:
+            if envelope.id not in known and envelope.previousid is not None and envelope.previousid not in known:
+                gaps.add(envelope.id)
+            # What comes after it in this batch waits behind it, and misses nothing else.
+            known.add(envelope.id)
+        return gaps
+
     async def _take(self, connection: AsyncConnection, messages: Sequence[_Message]) -> None:
+        # Apart from what was handled: a later release may react to it, and reads it again.
+        passed = [message.identity for message in messages if message.passed]
+        if passed:
+            await connection.execute(_INBOX, {"consumer": self._passed, "ids": passed})
+        messages = [message for message in messages if not message.passed]
         translated = [(message, message.meaning) for message in messages if isinstance(message.meaning, Translated)]
         if not translated:
             return
@@ -401,6 +457,10 @@ async def execute(
     raise Conflict(f"other writers were first, {CONFLICTS} times; try again")
 
 
+_KNOWN = text(
+    "select message_id from inbox"
+    " where consumer = any(cast(:consumers as text[])) and message_id = any(cast(:ids as text[]))"
+)
 _INBOX = text(
     "insert into inbox (consumer, message_id) select :consumer, m from unnest(cast(:ids as text[])) as n(m)"
     " on conflict do nothing returning message_id"

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from doorstep.infra.access import COOKIE, Access, Login, OperatorOfAll, Viewer
 from doorstep.infra.database import unreachable
+from doorstep.infra.settings import WrongSettings
 from doorstep.infra.telemetry import exposition, log, where
 from doorstep.infra.vault import Erased
 from doorstep.kernel import gate, parking
@@ -66,6 +67,7 @@ def build(services: Sequence[Running], access: Access, *, home: Landing | None =
         if one.service.api is not None:
             app.include_router(one.service.api(one), prefix=prefix)
         app.include_router(_operations(one), prefix=prefix)
+        app.include_router(_losses(one), prefix=prefix)
     if home is not None:
         _add_home(app, home)
     _add_errors(app)
@@ -75,7 +77,10 @@ def build(services: Sequence[Running], access: Access, *, home: Landing | None =
 def _end_if_broken(task: asyncio.Task[None]) -> None:
     # A fault that no retry mends, a migration for example. Half a service is worse than none.
     if not task.cancelled() and (error := task.exception()) is not None:
-        log.critical("a service cannot run; ending the process", error=where(error))
+        log.critical(
+            "a service cannot run; ending the process",
+            error=str(error) if isinstance(error, WrongSettings) else where(error),
+        )
         os._exit(70)
 
 
@@ -134,6 +139,18 @@ def _operations(running: Running) -> APIRouter:
 
 def _field(path: Sequence[str | int]) -> list[str | int]:
     return [part if isinstance(part, int) else part[:100].encode(errors="replace").decode() for part in path]
+
+
+def _losses(running: Running) -> APIRouter:
+    """What an operator needs when messages were deleted unread: whose they were is not known, so it is for whoever
+    serves all."""
+    router = APIRouter(prefix="/lost-messages", tags=["operations"])
+
+    @router.post("/accept")
+    async def accept(reason: str, principal: OperatorOfAll) -> dict[str, object]:
+        return {"accepted": len(await running.accept_loss(principal.id, reason))}
+
+    return router
 
 
 async def replay_key(running: Running, key: str, by: str, reason: str | None = None) -> dict[str, object]:

@@ -16,19 +16,19 @@ from typing import Generic
 
 from sqlalchemy import text
 
-from doorstep.bus.interface import Bus
+from doorstep.bus.interface import Bus, DeletedUnread
 from doorstep.bus.kafka import KafkaBus
 from doorstep.events import registry, topics
 from doorstep.events.registry import Event
 from doorstep.infra import database, failpoints
 from doorstep.infra.clock import Clock, FileClock, SystemClock
-from doorstep.infra.settings import Settings
+from doorstep.infra.settings import Settings, WrongSettings
 from doorstep.infra.telemetry import Telemetry, about, log, where
 from doorstep.infra.vault import Tokens, Vault
-from doorstep.kernel import artifacts, handle, parking
+from doorstep.kernel import artifacts, handle, losses, parking, partitions
 from doorstep.kernel.consumer import Consumer
 from doorstep.kernel.counters import Counters
-from doorstep.kernel.decider import C, Decider, E, Routed, S, StreamId
+from doorstep.kernel.decider import C, Decider, E, Routed, S, StreamId, Unknown, reason_given
 from doorstep.kernel.effects import Effects, Limits
 from doorstep.kernel.handle import Handler
 from doorstep.kernel.publisher import Publisher
@@ -97,7 +97,10 @@ class Running(Generic[T_co, R_co]):
         await database.migrate(self._vault_engine, database.VAULT)
         await database.migrate(self.engine, database.KERNEL, self.service.migrations, epoch=self._epoch)
         if isinstance(self.bus, KafkaBus):
-            await self.bus.ensure_topics(tuple(topics.TOPICS))
+            counts = await self.bus.ensure_topics(topics.of(self.service.name, self.service.listens))
+            async with self.engine.begin() as connection:
+                prefix = self.settings.topic_prefix
+                await partitions.remember(connection, {f"{prefix}{topic}": count for topic, count in counts.items()})
         async with self.engine.begin() as connection:
             crashed = (await connection.execute(_CRASHED)).scalars().all()
             await handle.charge(connection, crashed)
@@ -105,12 +108,14 @@ class Running(Generic[T_co, R_co]):
             await take_up_what_is_free(connection)
         service, engine, clock, telemetry = self.service, self.engine, self.clock, self.telemetry
         batch = self.settings.batch
-        deciders = {**service.deciders, parking.CATEGORY: parking.DECIDER, artifacts.CATEGORY: artifacts.DECIDER}
+        own = {one.category: one for one in (parking.DECIDER, artifacts.DECIDER, losses.DECIDER)}
         counters = Counters(service.contexts(self.resources))
         await counters.refresh(engine)
-        store = self._store = Store(service, deciders, telemetry, counters)
+        store = self._store = Store(service, {**service.deciders, **own}, telemetry, counters)
         self.handler = Handler(service, self, store, telemetry, instance=self._instance, careful=bool(crashed))
-        self.consumer = Consumer(service.name, service.listens, self.bus, self.handler.handle, telemetry, batch)
+        self.consumer = Consumer(
+            service.name, service.listens, self.bus, self.handler.handle, telemetry, batch, self._accepted
+        )
         self.timers = Timers(engine, clock, store, telemetry, batch)
         limits = Limits(self.settings.call_timeout, self.settings.call_margin, self.settings.calls_at_once)
         self.effects = Effects(service.performers(self), engine, clock, store, telemetry, limits)
@@ -167,6 +172,19 @@ class Running(Generic[T_co, R_co]):
                 due = [await self.timers.next_due(connection), await self.effects.next_due(connection)]
             self._due = changes, min((one for one in due if one is not None), default=NEVER)
         return self._due[1]
+
+    async def accept_loss(self, by: str, reason: str) -> Sequence[Event]:
+        """Go on without the messages that were deleted unread. Raises Refused without a reason, Unknown when this
+        process misses none."""
+        if self.consumer.lost is None:
+            raise Unknown("this process misses no message; GET /ready says what it waits for")
+        return await self.execute(*losses.accepting(self.consumer.lost, by, reason_given(reason)))
+
+    async def _accepted(self, lost: DeletedUnread) -> bool:
+        streams = {losses.stream(partition): losses.Losses(*gap) for partition, gap in lost.gaps.items()}
+        async with self.engine.connect() as connection:
+            states = await self.store.state(connection, list(streams))
+        return all(states[str(stream)] == accepted for stream, accepted in streams.items())
 
     async def lag(self) -> int:
         """Messages not read yet."""
@@ -261,7 +279,9 @@ class Running(Generic[T_co, R_co]):
             try:
                 done = await turn()
             except Exception as error:
-                self._faults[name] = str(error) if isinstance(error, ConnectionError | Halt) else where(error)
+                self._faults[name] = (
+                    str(error) if isinstance(error, ConnectionError | Halt | WrongSettings) else where(error)
+                )
                 log.warning("loop failed; it tries again", loop=name, why=self._faults[name], seconds=pause)
                 await _sleep(stop, pause)
                 pause = min(pause * 2, 10.0)

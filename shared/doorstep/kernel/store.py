@@ -49,6 +49,8 @@ class _Stream:
     state: object
     correlation_id: str | None = None
     traceparent: str | None = None
+    said: dict[str, str] = field(default_factory=dict)
+    """The id of the last event by topic and key."""
     fresh: list[Committed] = field(default_factory=list)
 
 
@@ -125,7 +127,7 @@ class Store:
             if row.tenant not in (known.tenant, NO_TENANT):
                 known = msgspec.structs.replace(known, tenant=row.tenant)
             streams[row.stream] = _Stream(
-                known, row.stream, decider, row.version, state, row.correlation_id, row.traceparent
+                known, row.stream, decider, row.version, state, row.correlation_id, row.traceparent, dict(row.said)
             )
         for name, stream_id in wanted.items():
             if name not in streams:
@@ -153,8 +155,11 @@ class Store:
                 stream.fresh.append(self._committed(stream, event, work, now, epoch))
 
     def _committed(self, stream: _Stream, event: Event, work: Work, now: datetime, epoch: str) -> Committed:
+        place = f"{event.topic or self._service.topic} {stream.id.key}"
+        previous, identity = stream.said.get(place), event_id(epoch, stream.name, stream.version)
+        stream.said[place] = identity
         envelope = Envelope(
-            id=event_id(epoch, stream.name, stream.version),
+            id=identity,
             source=f"/doorstep/{self._service.name}",
             type=event.event_type,
             subject=stream.id.key,
@@ -171,6 +176,7 @@ class Store:
             causationid=work.cause,
             traceparent=stream.traceparent,
             critical=event.critical,
+            previousid=previous,
         )
         return Committed(stream.id, envelope, event, stream.state, encode(envelope))
 
@@ -223,6 +229,7 @@ def _states(changed: Sequence[_Stream]) -> dict[str, Sequence[object]]:
         "wake_at": [stream.decider.wake_at(stream.state) for stream in changed],
         "correlation_id": [stream.correlation_id for stream in changed],
         "traceparent": [stream.traceparent for stream in changed],
+        "said": [msgspec.json.encode(stream.said).decode() for stream in changed],
     }
 
 
@@ -238,7 +245,7 @@ def _effect_columns(effects: Sequence[tuple[Committed, Effect]], now: datetime) 
 
 
 _READ = text(
-    "select stream, tenant, version, fold, state, correlation_id, traceparent"
+    "select stream, tenant, version, fold, state, correlation_id, traceparent, said"
     " from streams where stream = any(cast(:streams as text[]))"
 )
 _LOCKED = text(
@@ -258,14 +265,14 @@ _APPEND = text(
 )
 _STATES = text(
     """insert into streams (stream, category, id, key, tenant, version, fold, state, wake_at, correlation_id,
-            traceparent)
+            traceparent, said)
         select * from unnest(cast(:stream as text[]), cast(:category as text[]), cast(:id as text[]),
             cast(:key as text[]), cast(:tenant as text[]), cast(:version as int[]), cast(:fold as text[]),
             cast(:state as bytea[]), cast(:wake_at as timestamptz[]), cast(:correlation_id as text[]),
-            cast(:traceparent as text[]))
+            cast(:traceparent as text[]), cast(:said as jsonb[]))
     on conflict (stream) do update set tenant = excluded.tenant, version = excluded.version, fold = excluded.fold,
         state = excluded.state, wake_at = excluded.wake_at, correlation_id = excluded.correlation_id,
-        traceparent = excluded.traceparent"""
+        traceparent = excluded.traceparent, said = excluded.said"""
 )
 _EFFECTS = text(
     """insert into effects (effect_key, kind, stream, key, due, traceparent)
