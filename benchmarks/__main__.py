@@ -18,7 +18,7 @@ from audit.log.writer import BATCH
 from doorstep.infra import gc_tuning, telemetry
 from doorstep.infra.database import EmbeddedPostgres
 
-from benchmarks import contenders, decisions, journey, log, ramp, timeline
+from benchmarks import contenders, decisions, journey, log, ramp, sending, timeline
 from benchmarks.contenders import Contender
 from benchmarks.journey import Outcome, Passage, System
 from tests.support.kafka_broker import NoBroker, running_broker
@@ -36,10 +36,23 @@ class Plan:
     cases: int
     answers: int
     logged: int
+    messages: int
 
 
-FULL = Plan(rounds=5, events=6_000, bursts=3, burst=5_000, trickle=1_500, cases=1_000, answers=500, logged=1_000_000)
-QUICK = Plan(rounds=2, events=2_000, bursts=1, burst=2_000, trickle=200, cases=100, answers=200, logged=100_000)
+FULL = Plan(
+    rounds=5,
+    events=6_000,
+    bursts=3,
+    burst=5_000,
+    trickle=1_500,
+    cases=1_000,
+    answers=500,
+    logged=1_000_000,
+    messages=20_000,
+)
+QUICK = Plan(
+    rounds=2, events=2_000, bursts=1, burst=2_000, trickle=200, cases=100, answers=200, logged=100_000, messages=3_000
+)
 RATE = 50
 """Cases a second while the latency is measured."""
 
@@ -115,6 +128,15 @@ def of_the_ramp() -> None:
     print(
         f"{found[few]:.0f} us after {few:,}, {found[many]:.0f} us after {many:,}: {found[many] / found[few]:.2f} of it"
     )
+
+
+async def of_sending(plan: Plan) -> None:
+    """A slow provider, one process and two."""
+    with _postgres() as (_, postgres):
+        found = await sending.measured(postgres, plan.messages)
+    print(f"\n{plan.messages:,} messages to a provider that takes {sending.SECONDS * 1000:.0f} ms for each, messages/s")
+    print(f"  one process:                            {_verdict(found.one, 500)}")
+    print(f"  two processes:                          {found.two:,.0f}, {_verdict(found.two / found.one, 1.8)} of it")
 
 
 async def of_a_timeline(plan: Plan) -> None:
@@ -241,7 +263,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="half a minute, rougher figures")
     parser.add_argument(
-        "--only", choices=["decisions", "ramp", "postgres", "timeline", "log", "kafka"], help="one of the parts"
+        "--only",
+        choices=["decisions", "ramp", "postgres", "sending", "timeline", "log", "kafka"],
+        help="one of the parts",
     )
     options = parser.parse_args()
     plan, start = QUICK if options.quick else FULL, time.monotonic()
@@ -254,6 +278,8 @@ def main() -> None:
         of_the_ramp()
     if options.only in (None, "postgres"):
         asyncio.run(on_one_postgres(plan))
+    if options.only in (None, "sending"):
+        asyncio.run(of_sending(plan))
     if options.only in (None, "timeline"):
         asyncio.run(of_a_timeline(plan))
     if options.only in (None, "log"):
