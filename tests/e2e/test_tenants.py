@@ -163,6 +163,13 @@ async def test_the_database_itself_keeps_to_the_tenants_that_are_named(bank: Ban
         assert await bank.count(service, table, others) == of_nobody
 
 
+@pytest.mark.parametrize("service", SERVICES)
+async def test_what_is_measured_names_nobody(bank: Bank, service: str) -> None:
+    answer = await bank.knock(service, RouteAccess("GET", "/metrics", frozenset(), of_all=False), OTHER)
+    assert answer.status_code == 200
+    assert not [one for one in bank.secrets if one in answer.text]
+
+
 async def test_the_queries_alone_find_nothing_either(bank: Bank) -> None:
     """Without the wall in the database: its owner passes it, unless it is forced upon him."""
     await force(bank, "no force")

@@ -98,8 +98,10 @@ class Office:
             VisitPermitted(permit_id=f"permit-{number}", decision=DECISION, loan_ids=("L-1",), **allowed),
         )
 
-    async def call(self, method: str, path: str, role: Any, body: Any = None, **headers: str) -> httpx.Response:
-        token = ISSUER.token("A-017" if role == "agent" else "someone", role, datetime.now(UTC))
+    async def call(
+        self, method: str, path: str, role: Any, body: Any = None, *, by: str = "A-017", **headers: str
+    ) -> httpx.Response:
+        token = ISSUER.token(by if role == "agent" else "someone", role, datetime.now(UTC))
         named = {"Authorization": f"Bearer {token}", **{k.replace("_", "-"): v for k, v in headers.items()}}
         return await self._client.request(method, path, json=body, headers=named)
 
@@ -429,6 +431,21 @@ async def test_the_same_agent_again_is_no_news(office: Office) -> None:
 )
 async def test_each_route_is_for_its_role_alone(office: Office, method: str, path: str, role: str) -> None:
     assert (await office.call(method, path, role)).status_code == 403
+
+
+@pytest.mark.parametrize("what", ["start", "report"])
+async def test_a_collector_speaks_for_nobody_else(office: Office, what: str) -> None:
+    await office.permit()
+    await office.simulation.advance(SLOT)
+    said = {"at": SLOT.isoformat(), "agent_id": "A-017"}
+    more: dict[str, dict[str, Any]] = {
+        "start": {"collectors_present": ["A-017", "A-032"]},
+        "report": {"outcome": "failed", "reason": "nobody-home"},
+    }
+    answer = await office.call("POST", f"/visits/permit-1/{what}", "agent", said | more[what], by="A-032")
+    assert (answer.status_code, "reports as itself" in answer.json()["detail"]) == (403, True)
+    assert (await office.visit())["status"] == "noticed"
+    assert (await office.call("POST", f"/visits/permit-1/{what}", "admin", said | more[what])).status_code in (200, 409)
 
 
 async def test_what_makes_no_sense_is_refused_at_the_edge(office: Office) -> None:

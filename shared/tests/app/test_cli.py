@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 from click.testing import Result
 from doorstep.app import local
@@ -20,6 +21,7 @@ from doorstep.app.cli import app
 from doorstep.app.embedded import Embedded, Secrets
 from doorstep.bus.interface import Outgoing
 from doorstep.events.topics import INTAKE
+from doorstep.infra.access import Access, Login
 from doorstep.infra.clock import SystemClock
 from doorstep.infra.settings import Settings
 from doorstep.intake.mapping import REQUIRED
@@ -301,3 +303,21 @@ class TestEmbedded:
         assert opened.output.endswith('{"note": "\\x1b]0;owned\\x07\\u202egnol\\r陈静怡"\n\n')
         assert "\x1b" not in opened.output + listed.output.replace("\x1b[1m", "").replace("\x1b[0m", "")
         assert json.loads(run("parked", "replay", shown, "--folder", folder).output)["waiting"] == 1
+
+
+def test_a_link_lets_its_owner_in_once_and_holds_no_token(tmp_path: Path) -> None:
+    assert "start one with `doorstep up`" in said(run("link", "--folder", tmp_path))
+    issuer = Secrets.kept_in(tmp_path).issuer
+    printed = run("link", "--folder", tmp_path, "--port", 8123).output.strip()
+    code = printed.removeprefix("http://127.0.0.1:8123/?code=")
+    with pytest.raises(jwt.InvalidTokenError):
+        Access(issuer.public_key).principal(code)
+    who = Access(issuer.public_key).principal(Login(issuer, SystemClock()).exchange(code))
+    assert (who.role, who.of_all) == ("admin", True)
+
+
+def test_a_token_may_be_for_some_tenants_alone(tmp_path: Path) -> None:
+    access = Access(Secrets.kept_in(tmp_path).issuer.public_key)
+    made = run("token", "viewer", "--folder", tmp_path, "--tenant", "acme", "--tenant", "nova").output.strip()
+    assert access.principal(made).only == ["acme", "nova"]
+    assert access.principal(run("token", "viewer", "--folder", tmp_path).output.strip()).of_all
