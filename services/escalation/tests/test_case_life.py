@@ -103,6 +103,12 @@ def test_a_hold_is_renewed_for_as_long_again_and_only_when_that_is_news() -> Non
         case.when(RenewHold("another", "why not"), at(20))
 
 
+@pytest.mark.parametrize("starts", [None, at(9)])
+def test_a_hold_that_would_end_before_it_begins_is_refused(starts: Any) -> None:
+    with pytest.raises(Refused, match="ends after it has begun"):
+        opened().when(PlaceHold("h1", "hardship", starts=starts, until=at(3)), at(3))
+
+
 def test_a_renewal_never_shortens_a_hold() -> None:
     case = opened().when(PlaceHold("h1", "hardship", until=at(90)), at(2, "12:00"))
     case.when(RenewHold("h1", "for as long as is usual"), at(20)).then_nothing()
@@ -188,6 +194,25 @@ def test_a_blocked_way_is_not_used_at_all() -> None:
     case = opened().when(RecordBlock("b1", ways=("sms",)), at(2, "12:00")).then_types(BlockRecorded, PermitCancelled)
     denied = woken(given_back(case, at(2, "12:00"))).then_types(ContactDenied)
     assert denied.event.decision.earliest_next is None
+
+
+@pytest.mark.parametrize("day", [0, 8, -1])
+def test_a_weekday_that_there_is_not_cannot_be_blocked(day: int) -> None:
+    with pytest.raises(Refused, match="from 1, Monday, to 7"):
+        opened().when(RecordBlock("b1", weekdays=(1, day)), at(3))
+
+
+def test_nothing_became_of_a_permit_later_than_now() -> None:
+    case = opened()
+    said = RecordContactOutcome(case.state.contacts.ledger[-1].permit_id, "answered", at(300))
+    assert case.when(said, at(3)).event.at == at(3)
+
+
+def test_a_promise_for_a_day_gone_by_when_it_was_given_is_none() -> None:
+    assert not opened().when(RecordPromise("p1", day(1), None), at(2, "12:00")).events
+    assert opened().when(RecordPromise("p1", day(2), None, at(2, "12:00")), at(5)).event.given == day(2)
+    midnight = at(3, "00:30")
+    assert not opened().when(RecordPromise("p1", day(2), None), midnight).events, "on the borrower's clock"
 
 
 def test_a_block_needs_both_ends_and_one_that_is_not_there_cannot_be_removed() -> None:

@@ -1,5 +1,6 @@
 """Contacts and visits: what was permitted, and what became of it. This ledger is what makes a cap strict."""
 
+import dataclasses
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -192,10 +193,12 @@ def cancellations(permits: Iterable[Permit], reason: CancelReason) -> list[Permi
 
 
 def decide(contacts: Contacts, command: Command, now: datetime) -> Sequence[OutcomeRecorded]:
-    """What follows: nothing from an outcome that is known, or of a permit that is not."""
+    """What follows: nothing from an outcome that is known, or of a permit that is not. None happens after `now`: by a
+    clock that goes ahead, the rest after a conversation would begin later."""
     permit = contacts.permit(command.permit_id)
     if permit is None:
         return []
+    command = dataclasses.replace(command, at=min(command.at, now))
     when = command.outcome in WENT and permit.went_at is None and permit.counts()
     match command:
         case RecordContactOutcome(outcome=outcome, at=at):

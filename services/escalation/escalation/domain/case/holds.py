@@ -143,8 +143,8 @@ class Holds(msgspec.Struct, frozen=True, kw_only=True):
 def decide(
     holds: Holds, command: Command, contacts: Contacts, terms_of: TermsOf, now: datetime
 ) -> Sequence[Event | PermitCancelled]:
-    """What follows. Raises Refused for a hold or review that is not there, for lifting or renewing one that is under
-    review, and for a renewal that would shorten."""
+    """What follows. Raises Refused for a hold or review that is not there, for one that would end before it begins, for
+    lifting or renewing one that is under review, and for a renewal that would shorten."""
     match command:
         case PlaceHold(hold_id):
             return [] if hold_id in holds.by_id else _place(command, contacts, terms_of, now)
@@ -220,6 +220,8 @@ def _place(
 ) -> Sequence[HoldPlaced | ReviewRequested | PermitCancelled]:
     terms = terms_of(command.kind, now.date())
     starts = command.starts if command.starts is not None and command.starts > now else None
+    if command.until is not None and command.until <= (starts or now):
+        raise Refused("a hold ends after it has begun: give a later until, or none for as long as is usual")
     placed = HoldPlaced(
         hold_id=command.hold_id,
         kind=command.kind,

@@ -142,6 +142,8 @@ def evolve(preferences: Preferences, event: Event) -> Preferences:
 def _block(
     preferences: Preferences, command: RecordBlock, contacts: Contacts, hours_a_week: int | None
 ) -> Sequence[BlockRecorded | PermitCancelled]:
+    if not all(1 <= day <= 7 for day in command.weekdays):
+        raise Refused("a weekday is a number from 1, Monday, to 7")
     if (command.opens is None) != (command.closes is None):
         raise Refused("give both opens and closes, or neither")
     blocked = BlockRecorded(

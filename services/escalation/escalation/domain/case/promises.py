@@ -114,19 +114,21 @@ def decide(
     grace_days: int,
     now: datetime,
 ) -> Sequence[PromiseRecorded]:
-    """What follows: nothing for a day too far off. `books` tell what it is about, `zone` is the borrower's clock."""
+    """What follows: nothing for a day too far off, or gone by when it was given. `books` tell what it is about, `zone`
+    is the borrower's clock."""
     known, far = command.promise_id in promises.recorded, command.due - now.date() > REACHES
-    if known or far or not loans.by_id:
+    given_at = min(command.at or now, now).astimezone(UTC)
+    given = given_at.astimezone(zone).date()
+    if known or far or command.due < given or not loans.by_id:
         return []
     judged_on = command.due + timedelta(days=grace_days)
-    given_at = min(command.at or now, now).astimezone(UTC)
     return [
         PromiseRecorded(
             promise_id=command.promise_id,
             due=command.due,
             check_at=datetime.combine(judged_on + timedelta(days=1), JUDGED_AT, zone).astimezone(UTC),
             amount=command.amount,
-            given=given_at.astimezone(zone).date(),
+            given=given,
             owed=books.owed,
             judged_on=judged_on,
             given_at=given_at,
