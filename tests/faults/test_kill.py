@@ -41,8 +41,8 @@ from tests.support.story import stored
 
 DAYS = 16
 
-# A death while handling counts as a try of its message, and a message that killed three times is parked, as it
-# should be: so no more than two such deaths follow each other.
+# A death counts against the message that was tried alone, and one that killed three times is parked, as it should be:
+# so no more than two such deaths follow each other.
 STEPS = {
     "escalation": (
         *("consumer.after-poll", "handle.before-transaction", "handle.after-inbox"),

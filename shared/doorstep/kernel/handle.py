@@ -1,13 +1,13 @@
 """Handling messages: a batch in one transaction; one by one when the batch fails.
 
-inbox, events, states, outbox, effects and parked messages commit together, and only then the offset. So a
-crash anywhere means that messages come again and find themselves in the inbox. A message that fails is tried a few
-times, then parked; it costs only itself.
+inbox, events, states, outbox, effects and parked messages commit together, and only then the offset. So a crash
+anywhere means that messages come again and find themselves in the inbox. A message that fails is tried a few times,
+then parked; it costs only itself.
 
-So does one that kills its process. Each is held, durably, by the process that tries it alone; a process that never let
-go has died of it. But processes die of other things too, and a storm of kills convicts nobody:
-a death while no message was held takes one off every count, and before a message with deaths is tried again, its
-process must have lived without it for PROVING seconds for each of them.
+So does one that kills its process. A message that is tried alone is held, durably, by its process; one that never let
+go has died of it. But processes die of other things too, and a storm of kills convicts nobody: a death with nothing in
+hand takes one off every count, and before a message with deaths is tried again, the process must have lived without it
+for PROVING seconds for each of them.
 """
 
 import asyncio
@@ -258,6 +258,8 @@ class Handler:
         )
 
     async def _take_or_park(self, connection: AsyncConnection, messages: Sequence[_Message]) -> None:
+        if not messages:
+            return
         keys = {key for message in messages for key in (message.key, parking.name_of(message.record.key))}
         waiting = await parking.waiting(connection, sorted(keys))
         gaps = await self._gaps(connection, messages)

@@ -515,19 +515,24 @@ class TestDeaf:
     async def test_without_word_from_the_bus_nothing_is_sent_and_readiness_says_why(
         self, counting: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        async def away() -> int:
+            raise ConnectionError("no broker answers")
+
         monkeypatch.setattr(runtime, "DEAF", 0.3)
+        monkeypatch.setattr(counting.running.consumer, "lag", away)
         stop = asyncio.Event()
         running = asyncio.create_task(counting.running.run(stop))
-        await asyncio.sleep(1)
+        async with asyncio.timeout(30):
+            while "bus" not in counting.running.faults():  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
         await counting.ask(asked("a", 50))
         await asyncio.sleep(1)
-        assert [said.type for said in await counting.said()] == ["test.counted"]
-        assert (counting.announcer.reached, list(counting.running.faults())) == ([], ["bus"])
+        assert counting.announcer.reached == []
         monkeypatch.undo()
         async with asyncio.timeout(30):
             while not counting.announcer.reached:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
-        assert counting.running.faults() == {}
+        assert "bus" not in counting.running.faults()
         stop.set()
         await running
 
