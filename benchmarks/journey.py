@@ -190,6 +190,9 @@ def _environment(
         "DOORSTEP_HTTP_PORT": str(port),
         "DOORSTEP_GATEWAY_FOLDER": str(folder / "gateway"),
         "DOORSTEP_LOG_LEVEL": "WARNING",
+        "DOORSTEP_LOG_KEY": secrets.log_key,
+        "DOORSTEP_LOG_FOLDER": str(folder / "log"),
+        "DOORSTEP_LOG_CREATE": "true",
     }
 
 

@@ -21,7 +21,7 @@ def kafka_address(tmp_path_factory: pytest.TempPathFactory) -> str:
             return shared_broker(base.parent, owner=os.getppid())
         return shared_broker(base, owner=os.getpid())
     except NoBroker as fault:
-        _without_kafka(fault)
+        without_kafka(fault)
 
 
 @pytest.fixture
@@ -37,12 +37,13 @@ def own_broker(tmp_path: Path) -> Iterator[JavaBroker]:
         broker = java_broker(tmp_path / "kafka")
         broker.start()
     except NoBroker as fault:
-        _without_kafka(fault)
+        without_kafka(fault)
     yield broker
     broker.stop()
 
 
-def _without_kafka(fault: NoBroker) -> NoReturn:
+def without_kafka(fault: NoBroker) -> NoReturn:
+    """Skip; or fail, where Kafka is required."""
     if os.environ.get("DOORSTEP_REQUIRE_KAFKA") == "1":
         pytest.fail(f"DOORSTEP_REQUIRE_KAFKA=1, but {fault}")
     pytest.skip(str(fault))

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from string import Template
 from typing import Protocol
@@ -46,12 +46,14 @@ class JavaBroker:
     """One KRaft node in `folder`, on free loopback ports. It may be killed and started again: the data and
     the address stay. It dies with the process that started it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, settings: Mapping[str, str] | None = None, users: Sequence[str] = ()) -> None:
         self._folder = folder
+        self._users = users
         self._port, controller_port = _free_ports(2)
         self._config = folder / "server.properties"
         self._process: subprocess.Popen[bytes] | None = None
-        template = Template((KAFKA / "server.properties.template").read_text())
+        more = "".join(f"{name}={value}\n" for name, value in (settings or {}).items())
+        template = Template((KAFKA / "server.properties.template").read_text() + more)
         folder.mkdir(parents=True, exist_ok=True)
         self._config.write_text(
             template.substitute(port=self._port, controller_port=controller_port, folder=folder / "data")
@@ -102,6 +104,7 @@ class JavaBroker:
     def _format(self) -> None:
         tool = _java("-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", "--standalone")
         arguments = ["-t", uuid.uuid4().hex[:22], "-c", str(self._config)]
+        arguments += [word for user in self._users for word in ("--add-scram", f"SCRAM-SHA-512=[{user}]")]
         done = subprocess.run([*tool, *arguments], capture_output=True, text=True, check=False)
         if done.returncode:
             raise NoBroker(f"Kafka could not format its folder: {done.stdout}{done.stderr}")
@@ -169,8 +172,9 @@ def available(folder: Path) -> Broker:
     return java_broker(folder)
 
 
-def java_broker(folder: Path) -> JavaBroker:
-    """A broker whose process the caller may kill. Raises NoBroker."""
+def java_broker(folder: Path, *, settings: Mapping[str, str] | None = None, users: Sequence[str] = ()) -> JavaBroker:
+    """A broker whose process the caller may kill. `settings` are more lines of its template; `users`, each as
+    `name=...,password=...`, are made with it. Raises NoBroker."""
     missing = [tool for tool in ("java", "mvn") if not shutil.which(tool)]
     if missing:
         raise NoBroker(
@@ -178,7 +182,7 @@ def java_broker(folder: Path) -> JavaBroker:
             " or install Java 17 and Maven"
         )
     _fetch_libs()
-    return JavaBroker(folder)
+    return JavaBroker(folder, settings=settings, users=users)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import entry_points, version
 from pathlib import Path
@@ -17,6 +17,7 @@ from doorstep.app.printing import printable, progress, table
 from doorstep.app.terminal import demand_port, fault, loop
 from doorstep.app.terminal import link as login_link
 from doorstep.app.terminal import serve as serve_pages
+from doorstep.bus.acls import FILE, Acl, acls, script
 from doorstep.events import bounds
 from doorstep.infra import gc_tuning, telemetry
 from doorstep.infra.access import EVERY_TENANT, Access, Role
@@ -32,6 +33,8 @@ from doorstep.kernel.runtime import Running, arm_failpoint
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 parked = typer.Typer(no_args_is_help=True, help="Messages that wait for a person.")
 app.add_typer(parked, name="parked")
+kafka = typer.Typer(no_args_is_help=True, help="What an administrator of Kafka has to set up.")
+app.add_typer(kafka, name="kafka")
 
 
 def _version(wanted: bool) -> None:
@@ -159,12 +162,13 @@ def check(facts: Annotated[Path, typer.Argument(help="a bank's facts, one CloudE
 
 @app.command("schema")
 def schema_(folder: Annotated[Path, typer.Option(help="where to write")] = Path("docs")) -> None:
-    """Generate the JSON Schema of intake with its examples, the event catalogue, OpenAPI of each service, and who may
-    call which route."""
+    """Generate the JSON Schema of intake with its examples, the event catalogue, OpenAPI of each service, who may call
+    which route, and who may do what at Kafka."""
     schema.write(folder / "schema")
     event_docs.write(folder)
     openapi.write(folder)
     access_docs.write(folder)
+    (folder / FILE).write_text(script(_acls()))
     typer.echo(f"written to {folder}")
 
 
@@ -191,6 +195,20 @@ def link(
 ) -> None:
     """A link to the pages of the embedded system that runs; it works once, within an hour."""
     typer.echo(login_link(_secrets(folder), port))
+
+
+@kafka.command("acls")
+def kafka_acls(
+    bootstrap_server: Annotated[str, typer.Option(help="where the brokers listen, host:port")] = "localhost:9092",
+    prefix: Annotated[str, typer.Option(help="as in DOORSTEP_TOPIC_PREFIX")] = "",
+) -> None:
+    """The commands that let each service do what it must, and nobody else write its topic."""
+    for acl in _acls(prefix):
+        typer.echo(acl.command(bootstrap_server))
+
+
+def _acls(prefix: str = "") -> Sequence[Acl]:
+    return acls({one.name: one.listens for one in installed()}, prefix)
 
 
 @parked.command("list")
