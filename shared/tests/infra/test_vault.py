@@ -205,3 +205,12 @@ class TestTokens:
     def test_it_fits_into_a_key_and_a_url(self) -> None:
         assert TOKENS.case_id("acme", "张三").isalnum()
         assert len(TOKENS.case_id("acme", "张三")) == 24
+
+
+async def test_no_key_stands_in_the_statistics_that_postgresql_takes_by_itself(keys: Keys) -> None:
+    """They would outlive it: nothing deletes a sample when what it was taken of is gone."""
+    await keys.vault().seal([(f"case-{number}", b"x") for number in range(20)])
+    await keys.rows("analyze vault_key")
+    sampled = {column for (column,) in await keys.rows("select attname from pg_stats where tablename = 'vault_key'")}
+    assert "key_id" in sampled
+    assert "wrapped" not in sampled
