@@ -21,7 +21,7 @@ from audit.presentation import pdf
 from audit.presentation.page import View
 from audit.presentation.present import ShownTimeline, present
 from audit.timeline import views
-from audit.timeline.api import PageNumber, Text, disputes_of_all
+from audit.timeline.api import Before, Text, disputes_of_all
 from audit.timeline.as_of import NotYet, timeline_as_of
 from audit.timeline.domain import Timeline
 from audit.timeline.instants import NoInstant, instant
@@ -73,15 +73,17 @@ def _case_routes(router: APIRouter, runtime: Runtime) -> None:
 def _page_routes(router: APIRouter, runtime: Runtime) -> None:
     @router.get("/", response_class=HTMLResponse, name="audit_cases")
     async def case_list(
-        request: Request, who: Viewer, lang: Language | None = None, q: Text = "", page: PageNumber = 1
+        request: Request, who: Viewer, lang: Language | None = None, q: Text = "", before: Before = None
     ) -> HTMLResponse:
         async with reading(runtime.engine, who.tenants) as connection:
-            found = await views.cases(connection, q.strip(), page, only=who.only)
+            found = await views.cases(connection, q.strip(), before, only=who.only)
             unreadable = await views.undecodable(connection) if who.of_all else ()
             missing = await views.incomplete(connection, only=who.only)
             breaches = await monitored.violation_count(connection, only=who.only)
         view = View(request, lang)
-        return pages.case_list(view, found, q=q, undecodable=len(unreadable), missing=missing, violations=breaches)
+        return pages.case_list(
+            view, found, q=q, before=before, undecodable=len(unreadable), missing=missing, violations=breaches
+        )
 
     @router.get("/pages/disputes", response_class=HTMLResponse, name="audit_disputes")
     async def dispute_page(request: Request, who: Viewer, lang: Language | None = None) -> HTMLResponse:

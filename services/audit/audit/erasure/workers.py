@@ -31,24 +31,24 @@ class Retention(Worker):
     def __init__(self, runtime: AuditRuntime) -> None:
         self._runtime = runtime
         self._pace = Pace(runtime.clock, HOURLY)
-        self._after = ""
+        self._after = -1
         self._not_before: dict[str, datetime] = {}
 
     async def turn(self, *, hurry: bool = False) -> int:
-        """One page; how many borrowers are to be erased, and how many cases it had if another page follows."""
+        """One page; how many borrowers are to be erased, and how much it looked at if another page follows."""
         now, days = self._runtime.clock.now(), self._runtime.settings.retention_days
         if days is None or not (hurry or self._pace.due()):
             return 0
         async with self._runtime.engine.connect() as connection:
             page = await erasure_views.ended(connection, now - timedelta(days=days), self._after)
-        ripe = [one for one in page if self._not_before.get(one.case_id, EARLIEST) <= now]
+        ripe = [one for one in page.cases if self._not_before.get(one.case_id, EARLIEST) <= now]
         ordered = sum([await self._judge(one, days, now) for one in ripe])
         return ordered + self._turn_over(page)
 
-    def _turn_over(self, page: Sequence[erasure_views.Ended]) -> int:
-        self._after = page[-1].case_id if len(page) == views.PAGE else ""
-        if self._after:
-            return len(page)
+    def _turn_over(self, page: erasure_views.EndedPage) -> int:
+        self._after = -1 if page.after is None else page.after
+        if page.after is not None:
+            return views.PAGE
         self._pace.rest()
         return 0
 

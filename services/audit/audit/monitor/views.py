@@ -150,19 +150,28 @@ async def first_contacts(connection: AsyncConnection, tenant: str, since: dateti
 
 _KEPT = text(
     """
-    select distinct case_id from entry c
-    where type = 'doorstep.case.cured' and recorded_at <= :before and case_id > :after and not exists (
-        select from entry e where e.case_id = c.case_id and e.type = 'doorstep.erasure.completed')
-    order by case_id limit :limit
+    select cured.position, cured.case_id, cured.recorded_at <= :before and (
+        select e.position from entry e where e.case_id = cured.case_id and e.type = 'doorstep.erasure.completed'
+        limit 1) is null as kept
+    from (select position, case_id, recorded_at from entry
+          where type = 'doorstep.case.cured' and position > :after order by position limit :limit) cured
+    order by cured.position
     """
 )
 
 
-async def kept(connection: AsyncConnection, before: datetime, after: str = "") -> Sequence[str]:
-    """One page of the cases that were cured by `before` once and were never erased, by id, those greater than
-    `after`."""
-    rows = await connection.execute(_KEPT, {"before": before, "after": after, "limit": PAGE})
-    return list(rows.scalars())
+class KeptPage(NamedTuple):
+    """`cases` that were not erased; `after` is the position of the last entry looked at, None where no more follow."""
+
+    cases: Sequence[str]
+    after: int | None
+
+
+async def kept(connection: AsyncConnection, before: datetime, after: int = -1) -> KeptPage:
+    """The cases that were cured by `before` once and were never erased, among those cured by the next entries `after`
+    that position."""
+    rows = (await connection.execute(_KEPT, {"before": before, "after": after, "limit": PAGE})).all()
+    return KeptPage([row.case_id for row in rows if row.kept], rows[-1].position if len(rows) == PAGE else None)
 
 
 @dataclass(frozen=True)

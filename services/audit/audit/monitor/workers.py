@@ -9,7 +9,7 @@ The place in the log moves on after the events are committed. To read something 
 again is the same one, so that several processes may do this at once."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from conformance import scope
@@ -92,13 +92,16 @@ class Monitor(Worker):
         if days is None or not self._sweep.due():
             return 0
         self._sweep.rest()
-        found, page = 0, await self._kept(now - timedelta(days=days), "")
-        while page:
-            found += await self._report(page, self._judged or 0, now)
-            page = await self._kept(now - timedelta(days=days), page[-1])
-        return found
+        found, after = 0, -1
+        while True:
+            page = await self._kept(now - timedelta(days=days), after)
+            if page.cases:
+                found += await self._report(page.cases, self._judged or 0, now)
+            if page.after is None:
+                return found
+            after = page.after
 
-    async def _kept(self, before: datetime, after: str) -> Sequence[str]:
+    async def _kept(self, before: datetime, after: int) -> views.KeptPage:
         async with self._runtime.engine.connect() as connection:
             return await views.kept(connection, before, after)
 

@@ -61,11 +61,25 @@ class View:
 
 
 def case_list(
-    view: View, found: CaseList, *, q: str, undecodable: int, missing: Incomplete, violations: int
+    view: View,
+    found: CaseList,
+    *,
+    q: str,
+    before: int | None,
+    undecodable: int,
+    missing: Incomplete,
+    violations: int,
 ) -> HTMLResponse:
-    """The list of cases."""
+    """The list of cases; `before`: where this page of it begins, None for the first."""
     return _render(
-        view, "cases.html", found=found, q=q, undecodable=undecodable, missing=missing, violations=violations
+        view,
+        "cases.html",
+        found=found,
+        q=q,
+        before=before,
+        undecodable=undecodable,
+        missing=missing,
+        violations=violations,
     )
 
 

@@ -13,16 +13,16 @@ from audit.timeline.order import causal_order
 from audit.timeline.views import CaseList, Missing, Undecodable
 
 Text = Annotated[str, Query(max_length=200)]
-PageNumber = Annotated[int, Query(ge=1, le=100_000)]
+Before = Annotated[int | None, Query(ge=0, le=2**63 - 1, description="the position `next` of the page before")]
 
 
 def routes(router: APIRouter, runtime: Runtime) -> None:
     """As JSON."""
 
     @router.get("/cases")
-    async def cases(who: Viewer, q: Text = "", page: PageNumber = 1) -> CaseList:
+    async def cases(who: Viewer, q: Text = "", before: Before = None) -> CaseList:
         async with reading(runtime.engine, who.tenants) as connection:
-            return await views.cases(connection, q.strip(), page, only=who.only)
+            return await views.cases(connection, q.strip(), before, only=who.only)
 
     @router.get("/gaps", name="audit_gaps")
     async def gaps(who: Viewer) -> list[Missing]:

@@ -39,10 +39,9 @@ class CaseRow:
 
 @dataclass(frozen=True)
 class CaseList:
-    """One page of cases; `more` says whether another follows."""
+    """One page of cases; the next one is found `before` the position `next`, None when there is none."""
 
-    page: int
-    more: bool
+    next: int | None
     cases: list[CaseRow]
 
 
@@ -78,11 +77,11 @@ class Undecodable:
     sha256: str
 
 
-# Walks back from the newest entry and keeps those no later one of their case follows, so that the first
-# page costs the same however many entries there are.
+# Conditions as scalar queries, which PostgreSQL answers row by row from an index, as far as the page reaches: as joins,
+# or compared with a value, it may answer them for all cases first.
 _CASES = """
-    select last.case_id, last.tenant, summed.entries, summed.last_recorded, summed.violations, known.type
-    from entry last
+    select last.position, last.case_id, last.tenant, summed.entries, summed.last_recorded, summed.violations, known.type
+    from ({latest}) last
     cross join lateral (select count(*) as entries, max(recorded_at) as last_recorded,
                                count(*) filter (where type = 'doorstep.violation.found') as violations
                         from entry e where e.case_id = last.case_id) summed
@@ -90,18 +89,38 @@ _CASES = """
                        where e.case_id = last.case_id
                          and e.type in ('doorstep.case.opened', 'doorstep.case.cured')
                        order by e.recorded_at desc, e.stream_version desc limit 1) known on true
-    where last.case_id is not null
-      and not exists (select 1 from entry e where e.case_id = last.case_id and e.position > last.position)
-      and exists (select 1 from entry e where e.case_id = last.case_id and e.type <> all(:of_no_case))
-      and (cast(:only as text[]) is null or exists (
-          select from entry e where e.case_id = last.case_id and e.tenant = any(:only)))
-      {matching}
+    where last.position < :before
+      and (select true from entry e where e.case_id = last.case_id and e.type <> all(:of_no_case) limit 1)
+      and (cast(:only as text[]) is null or (
+          select true from entry e where e.case_id = last.case_id and e.tenant = any(:only) limit 1))
     order by last.position desc
-    limit :limit offset :skip
+    limit :limit
 """
-_MATCHING = """and (strpos(last.case_id, :q) > 0 or last.case_id in (
-        select e.case_id from entry e
-        where e.type = 'doorstep.loan.overdue-recorded' and position(cast(:loan as bytea) in e.value) > 0))"""
+# Walks back from the newest entry and keeps those no later one of their case follows.
+_ALL = """
+    select position, case_id, tenant from entry l
+    where case_id is not null and (select max(position) = l.position from entry e where e.case_id = l.case_id)
+"""
+_FOUND = """
+    select newest.* from (
+        select cast(:q as text) as case_id
+        union
+        (select case_id from entry where type = 'doorstep.case.opened'
+            and case_id collate "C" >= :q and case_id collate "C" < :q || chr(1114111)
+            order by case_id collate "C" limit :most)
+        union
+        (select case_id from entry where type = 'doorstep.loan.overdue-recorded'
+            and {loan} = {wanted} and position(cast(:loan as bytea) in value) > 0 limit :most)) named
+    cross join lateral (
+        select position, case_id, tenant from entry e where e.case_id = named.case_id
+        order by position desc limit 1) newest
+"""
+# As the index entry_loan has it.
+_LOAN = """split_part(split_part(encode({0}, 'escape'), '"loan_id":"', 2), '"', 1)"""
+_MATCHING = _FOUND.format(loan=_LOAN.format("value"), wanted=_LOAN.format("cast(:loan as bytea)"))
+MOST = 1_000
+"""So many cases are looked at for one search; a longer beginning of the id finds the others."""
+_BEYOND = 2**63 - 1
 _STATUS: dict[str | None, Literal["open", "cured"] | None] = {
     "doorstep.case.opened": "open",
     "doorstep.case.cured": "cured",
@@ -110,17 +129,18 @@ _STATUS: dict[str | None, Literal["open", "cured"] | None] = {
 
 
 async def cases(
-    connection: AsyncConnection, q: str = "", page: int = 1, *, only: Sequence[str] | None = None
+    connection: AsyncConnection, q: str = "", before: int | None = None, *, only: Sequence[str] | None = None
 ) -> CaseList:
-    """One page of cases, latest activity first, of the tenants in `only` (None: of all). `q` is a part of a case id, or
-    a whole loan id."""
-    wanted: dict[str, object] = {"of_no_case": _OF_NO_CASE, "only": only}
-    wanted |= {"limit": PAGE + 1, "skip": (page - 1) * PAGE}
+    """One page of cases, latest activity first, of the tenants in `only` (None: of all): those with none `before` that
+    position or later. `q` is the beginning of the id of a case that was opened, a whole id, or a whole loan id."""
+    wanted: dict[str, object] = {"of_no_case": _OF_NO_CASE, "only": only, "limit": PAGE + 1}
+    wanted |= {"before": _BEYOND if before is None else before}
     if q:
-        wanted |= {"q": q.replace("\0", ""), "loan": b'"loan_id":' + msgspec.json.encode(q)}
-    rows = (await connection.execute(text(_CASES.format(matching=_MATCHING if q else "")), wanted)).all()
+        told = q.replace("\0", "")
+        wanted |= {"q": told, "loan": b'"loan_id":' + msgspec.json.encode(q), "most": MOST}
+    rows = (await connection.execute(text(_CASES.format(latest=_MATCHING if q else _ALL)), wanted)).all()
     found = [CaseRow(r.case_id, r.tenant, _STATUS[r.type], r.entries, r.last_recorded, r.violations) for r in rows]
-    return CaseList(page, len(found) > PAGE, found[:PAGE])
+    return CaseList(rows[PAGE - 1].position if len(rows) > PAGE else None, found[:PAGE])
 
 
 async def undecodable(connection: AsyncConnection, limit: int = 1000) -> Sequence[Undecodable]:
