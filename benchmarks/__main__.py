@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from math import log10
 from pathlib import Path
 from statistics import median
 
@@ -18,7 +19,7 @@ from audit.log.writer import BATCH
 from doorstep.infra import gc_tuning, telemetry
 from doorstep.infra.database import EmbeddedPostgres
 
-from benchmarks import contenders, decisions, journey, log, ramp, sending, timeline
+from benchmarks import contenders, decisions, journey, log, ramp, scale, sending, timeline
 from benchmarks.contenders import Contender
 from benchmarks.journey import Outcome, Passage, System
 from tests.support.kafka_broker import NoBroker, running_broker
@@ -37,6 +38,7 @@ class Plan:
     answers: int
     logged: int
     messages: int
+    sizes: tuple[int, ...]
 
 
 FULL = Plan(
@@ -49,9 +51,19 @@ FULL = Plan(
     answers=500,
     logged=1_000_000,
     messages=20_000,
+    sizes=(10_000, 100_000),
 )
 QUICK = Plan(
-    rounds=2, events=2_000, bursts=1, burst=2_000, trickle=200, cases=100, answers=200, logged=100_000, messages=3_000
+    rounds=2,
+    events=2_000,
+    bursts=1,
+    burst=2_000,
+    trickle=200,
+    cases=100,
+    answers=200,
+    logged=100_000,
+    messages=3_000,
+    sizes=(1_000, 10_000),
 )
 RATE = 50
 """Cases a second while the latency is measured."""
@@ -168,6 +180,21 @@ async def of_the_log(plan: Plan) -> None:
     print(f"  its files read and hashed, no more:     {two.by_hand:,.0f}")
 
 
+async def of_scale(sizes: Sequence[int]) -> None:
+    """The same day with ever more open cases."""
+    with _postgres() as (_, postgres):
+        found = [await scale.measured(postgres, cases) for cases in sizes]
+    print(f"\na day's assessments of all open cases, one process; load of the machine {os.getloadavg()[0]:.0f}\n")
+    print(f"{'open cases':58}" + "".join(f"{one.cases:>12,}" for one in found))
+    print(f"{'decisions/s':58}" + "".join(f"{one.rate:12,.0f}" for one in found))
+    print(f"{'the longest batch, s':58}" + "".join(f"{one.longest:12.2f}" for one in found))
+    print(f"{'memory of the process, MB':58}" + "".join(f"{one.memory:12,.0f}" for one in found))
+    for name in found[0].readings:
+        print(f"{name + ', ms':58}" + "".join(f"{one.readings[name] * 1000:12,.1f}" for one in found))
+    slope = log10(found[-1].rate / found[0].rate) / log10(found[-1].cases / found[0].cases) if len(found) > 1 else 0
+    print(f"\nten times the cases: {10**slope:.2f} of the decisions/s")
+
+
 async def _take_turns(lines: Sequence[Line], plan: Plan) -> dict[str, list[float]]:
     for line in lines:
         await line.who.run(500, line.batch)
@@ -264,9 +291,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="half a minute, rougher figures")
     parser.add_argument(
         "--only",
-        choices=["decisions", "ramp", "postgres", "sending", "timeline", "log", "kafka"],
+        choices=["decisions", "ramp", "postgres", "sending", "timeline", "log", "scale", "kafka"],
         help="one of the parts",
     )
+    parser.add_argument("--cases", type=int, nargs="+", help="how many open cases, for scale: 10000 100000 1000000")
     options = parser.parse_args()
     plan, start = QUICK if options.quick else FULL, time.monotonic()
     warnings.simplefilter("ignore")
@@ -284,6 +312,8 @@ def main() -> None:
         asyncio.run(of_a_timeline(plan))
     if options.only in (None, "log"):
         asyncio.run(of_the_log(plan))
+    if options.only in (None, "scale"):
+        asyncio.run(of_scale(options.cases or plan.sizes))
     if options.only in (None, "kafka"):
         try:
             with running_broker() as broker:

@@ -96,12 +96,13 @@ def replayed(rounds: int, cases: int, days: int) -> Replayed:
 def _asked(nth: int) -> Asked:
     """Half of the times lie outside the allowed hours; the stages take turns, and one in eight wants a visit."""
     now = datetime.combine(TODAY, datetime.min.time().replace(hour=10 if nth % 2 else 6), ZONE).astimezone(UTC)
-    case = _case(nth, now)
+    case = case_of(nth, now)
     place = own_reach(case)
     return case, DecisionContext(builtin().of(HOME), number=place, address=place), now
 
 
-def _case(nth: int, now: datetime) -> Case:
+def case_of(nth: int, now: datetime) -> Case:
+    """An open case with a ledger, told of yesterday; the stages take turns."""
     dpd, stage = ((20, 0), (45, 1), (75, 2), (100, 3))[nth // 2 % 4]
     silent = 4 if nth // 2 % 8 == 3 else 2
     loan = Loan(

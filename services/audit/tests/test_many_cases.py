@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from conftest import NewDatabase
 from tests.support.audit import START
+from tests.support.audit_archive import filled
 from tests.support.rows_read import rows_read
 
 MANY = 4_000
@@ -24,26 +25,9 @@ LATER = START + timedelta(days=400)
 
 @pytest.fixture
 async def archive(new_database: NewDatabase) -> AsyncEngine:
-    """Cases side by side, each with four entries: opened, a loan, a contact denied; every tenth is cured."""
+    """With as many cases."""
     engine = await new_database(database.KERNEL, service.migrations)
-    async with engine.begin() as connection:
-        await connection.execute(
-            text(
-                """
-                insert into entry
-                select nth * :many + n, 'doorstep.escalation.v1', 0, nth * :many + n, 'e' || nth || '-' || n,
-                    md5(n::text), 'demo-bank', kind, 'case/' || md5(n::text), nth + 1, cast(:start as timestamptz),
-                    cast(:start as timestamptz) + nth * interval '1 day', cast(:start as timestamptz),
-                    convert_to('{"data":{"loan_id":"L-' || n || '"}}', 'UTF8')
-                from generate_series(0, :many - 1) n, unnest(array['doorstep.case.opened',
-                    'doorstep.loan.overdue-recorded', 'doorstep.contact.denied',
-                    case when n % 10 = 0 then 'doorstep.case.cured' else 'doorstep.contact.denied' end])
-                    with ordinality as t(kind, place), lateral (select place - 1 as nth) p
-                """
-            ),
-            {"many": MANY, "start": START},
-        )
-        await connection.execute(text("analyze"))
+    await filled(engine, MANY, START)
     return engine
 
 
