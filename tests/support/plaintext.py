@@ -26,7 +26,9 @@ class Gossip(Town):
     async def call(self, route: Route, body: dict[str, Any] | None = None, **names: str) -> Any:
         """As ever."""
         told = body or {}
-        self.said = [*getattr(self, "said", ()), *(told[name] for name in ("text", "notes") if told.get(name))]
+        # A collector's reason is one of a closed set; what is written of a case is not.
+        free = ("text", "notes", *(("reason",) if route.service == "escalation" else ()))
+        self.said = [*getattr(self, "said", ()), *(told[name] for name in free if told.get(name))]
         return await super().call(route, body, **names)
 
 

@@ -149,7 +149,7 @@ async def entries(connection: AsyncConnection, case_id: str, *, within: int | No
 
 async def misfiled(connection: AsyncConnection, case_id: str, within: int) -> int:
     """How many of the first `within` entries say that they are of this case, and are filed under another: there are
-    none unless somebody wrote rows by hand. Reads every value, about a second for a million of them."""
+    none unless somebody wrote rows by hand. Reads every value: seconds for a million of them."""
     found = await connection.execute(_MISFILED, {"case_id": case_id, "size": within, "named": _named(case_id)})
     return sum(EntryRow(*row).derived().case_id == case_id for row in found)
 
