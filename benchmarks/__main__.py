@@ -65,6 +65,20 @@ QUICK = Plan(
     messages=3_000,
     sizes=(1_000, 10_000),
 )
+SMALLEST = Plan(
+    rounds=1,
+    events=200,
+    bursts=1,
+    burst=50,
+    trickle=20,
+    cases=5,
+    answers=5,
+    logged=2_000,
+    messages=100,
+    sizes=(50, 100),
+)
+"""Shows that every part runs, and nothing else."""
+PARTS = ("decisions", "ramp", "postgres", "sending", "timeline", "log", "scale", "kafka")
 RATE = 50
 """Cases a second while the latency is measured."""
 
@@ -108,7 +122,7 @@ async def over_kafka(plan: Plan, broker: str) -> None:
     """All four services, from intake.v1 to the audit's timeline."""
     with _postgres() as (folder, postgres):
         async with journey.system(folder, postgres, broker) as system:
-            await system.burst(500)
+            await system.burst(min(500, plan.burst))
             if pause := journey.until_clear(plan.bursts * 10 + plan.trickle / RATE + 5):
                 print(f"waiting {pause:.0f} s for the assessment at the quarter of the hour, which is work of its own")
                 await asyncio.sleep(pause)
@@ -288,15 +302,17 @@ def _postgres() -> Iterator[tuple[Path, EmbeddedPostgres]]:
 def main() -> None:
     """All parts; the last one says why where no broker can be had."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="half a minute, rougher figures")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="half a minute, rougher figures")
+    size.add_argument("--smallest", action="store_true", help="no figures worth reading: whether it runs")
     parser.add_argument(
         "--only",
-        choices=["decisions", "ramp", "postgres", "sending", "timeline", "log", "scale", "kafka"],
+        choices=PARTS,
         help="one of the parts",
     )
     parser.add_argument("--cases", type=int, nargs="+", help="how many open cases, for scale: 10000 100000 1000000")
     options = parser.parse_args()
-    plan, start = QUICK if options.quick else FULL, time.monotonic()
+    plan, start = SMALLEST if options.smallest else QUICK if options.quick else FULL, time.monotonic()
     warnings.simplefilter("ignore")
     telemetry.configure_logging("ERROR")
     gc_tuning.collect_rarely()

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -209,10 +210,11 @@ def _serve(name: str, folder: Path, environment: dict[str, str]) -> subprocess.P
 
 
 async def _ready(name: str, port: int, process: subprocess.Popen[bytes], folder: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + 3 * PATIENCE
     while not await asyncio.to_thread(_answers, port):
         if process.poll() is not None or time.monotonic() > deadline:
-            raise TimeoutError(f"{name} is not ready: {(folder / f'{name}.log').read_text()[-2000:]}")
+            said = await asyncio.to_thread(_said, port)
+            raise TimeoutError(f"{name} is not ready: {said} {(folder / f'{name}.log').read_text()[-2000:]}")
         await asyncio.sleep(0.2)
 
 
@@ -222,6 +224,17 @@ def _answers(port: int) -> bool:
             return bool(answer.status == 200)
     except OSError:
         return False
+
+
+def _said(port: int) -> str:
+    """What keeps it from being ready."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=2) as answer:
+            return str(answer.read().decode())
+    except urllib.error.HTTPError as refused:
+        return refused.read().decode()
+    except OSError as error:
+        return repr(error)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
