@@ -8,7 +8,7 @@ from pathlib import Path
 
 from doorstep_faults.faults import FAULTS
 from doorstep_faults.mutations import MUTATIONS
-from doorstep_faults.report import written
+from doorstep_faults.report import page, written
 from doorstep_faults.run import Report, run
 
 MODES = ("asked", "dedupes", "neither")
@@ -38,10 +38,9 @@ def main() -> int:
                     run(folder, asked.seed + nth, asked.faults // len(modes), mode, kinds, _say, asked.mutation)
                 )
             )
-    text = written(reports)
-    print(text)
+    print(written(reports))
     if asked.report:
-        asked.report.write_text(text)
+        asked.report.write_text(page(reports))
     return 1 if any(one.wrong for one in reports) else 0
 
 

@@ -5,6 +5,19 @@ from collections.abc import Sequence
 from doorstep_faults.faults import FAULTS
 from doorstep_faults.run import Report
 
+INTRODUCTION = """# Faults, injected and counted
+
+`make faults` runs two processes of each service, a Kafka, a PostgreSQL and a provider, each a process of its own, and
+hurts them by a schedule that its seed determines (`ARGS="--seed 7 --faults 60 --mode asked"`). The provider keeps a
+ledger of its own, is slow, refuses, loses answers, hangs after it accepted and accepts late, in three modes: it dedupes
+on our key, it can be asked by our key, or it does neither. Two tenants use the same ids. Each fault must show from
+outside that it hit, or it is tried again and counted as missed. What is checked in the end comes from outside too: the
+ledger, the databases and their commit times, the topics, the log's files. `--mutation` puts one of the bugs of
+`faults/doorstep_faults/mutations.py` in, which the run must then find. A run with each kind once is in `make test`.
+
+"Each intent has one end" counts messages of which nobody knows whether they went out as an end: they are never sent
+again. "After a stop" allows a quarter of a second between the look and the call.
+"""
 MANY = 20
 """Of what is wrong with one promise, so many are shown."""
 
@@ -12,6 +25,11 @@ MANY = 20
 def written(reports: Sequence[Report]) -> str:
     """In Markdown."""
     return "\n".join([*_summary(reports), *_promises(reports), *_kinds(reports)]) + "\n"
+
+
+def page(reports: Sequence[Report]) -> str:
+    """docs/faults.md."""
+    return f"{INTRODUCTION}\n{written(reports)}"
 
 
 def _summary(reports: Sequence[Report]) -> list[str]:
