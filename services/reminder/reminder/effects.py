@@ -125,7 +125,7 @@ def _sent_at(call: Call[Sending], receipt: Receipt, now: datetime) -> datetime |
     else when the call was made that may have got through."""
     if receipt.at is not None:
         return min(max(receipt.at, call.state.due), now).astimezone(UTC)
-    return call.called_at.astimezone(UTC) if call.repeated and call.called_at is not None else None
+    return call.called_at.astimezone(UTC) if call.repeated and call.called_at not in (None, now) else None
 
 
 def _failed(gateway: Gateway, state: Sending, reason: str) -> ContactFailed:
