@@ -19,7 +19,7 @@ from doorstep.bus.interface import Bus
 from doorstep.bus.postgres import PostgresBus
 from doorstep.infra import database
 from doorstep.infra.access import ISSUER, Access, Issuer, Role, private_key
-from doorstep.infra.clock import Clock
+from doorstep.infra.clock import Clock, SystemClock
 from doorstep.infra.telemetry import log, where
 from doorstep.infra.vault import Tokens, Vault
 from doorstep.intake.publisher import IntakePublisher
@@ -139,6 +139,9 @@ class Embedded:
         self, service: Service[T, R], *, clock: Clock, resources: R | None = None, **more: Any
     ) -> Running[T, R]:
         """Prepare one service, once open."""
+        if not isinstance(clock, SystemClock):
+            # Whoever moves the clock waits for every call, and each provider is in this process.
+            more.setdefault("call_margin", 0.1)
         settings = self.settings(service, **more)
         running = Running(service, settings, resources=resources, bus=self.bus, clock=clock, epoch=self.secrets.epoch)
         await running.prepare()

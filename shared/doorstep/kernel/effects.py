@@ -275,7 +275,9 @@ class Effects:
         self._telemetry.failures.inc()
         with one.about():
             log.error("effect not judged; postponed", stream=str(one.call.stream), error=where(error))
-        await connection.execute(_WAIT, {"key": one.key, "claim": one.claim - 1, "due": now + LONGEST_WAIT})
+        await connection.execute(
+            _WAIT, {"key": one.key, "claim": one.claim - 1, "due": now + LONGEST_WAIT, "margin": 0.0}
+        )
 
     # -- record what came of it
 
@@ -347,7 +349,7 @@ class Effects:
         with one.about():
             log.error("effect failed; it is repeated", stream=str(one.call.stream), error=where(error))
         wait = min(timedelta(seconds=10 * 2 ** min(one.attempts, 10)), LONGEST_WAIT)
-        await self._change(_WAIT, one, due=self._clock.now() + wait)
+        await self._change(_WAIT, one, due=self._clock.now() + wait, margin=self._limits.margin)
 
     async def _put_off(self, one: _Claimed, due: datetime, attempts: int) -> None:
         """This attempt is taken back: it reached nothing outside. `attempts` before it may have, and still count."""
@@ -398,4 +400,8 @@ _LATER = text(
     "update effects set due = :due, attempts = :attempts, leased_until = null,"
     " called_at = case when :attempts > 0 then called_at end where effect_key = :key and claim = :claim"
 )
-_WAIT = text("update effects set due = :due where effect_key = :key and claim = :claim")
+# A call that has ended can still arrive within the margin, and no later.
+_WAIT = text(
+    "update effects set due = :due, leased_until = clock_timestamp() + make_interval(secs => :margin)"
+    " where effect_key = :key and claim = :claim"
+)
