@@ -13,7 +13,7 @@ ledger of its own, is slow, refuses, loses answers, hangs after it accepted and 
 on our key, it can be asked by our key, or it does neither. Two tenants use the same ids. Each fault must show from
 outside that it hit, or it is tried again and counted as missed. What is checked in the end comes from outside too: the
 ledger, the databases and their commit times, the topics, the log's files. `--mutation` puts one of the bugs of
-`faults/doorstep_faults/mutations.py` in, which the run must then find. A run with each kind once is in `make test`.
+`faults/doorstep_faults/mutations.py` in, which the run must then find. A sample of the kinds is in `make test`.
 
 "Each intent has one end" counts messages of which nobody knows whether they went out as an end: they are never sent
 again. "After a stop" allows a quarter of a second between the look and the call.

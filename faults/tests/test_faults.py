@@ -1,4 +1,4 @@
-"""A small run: every kind of fault at least once, in a few minutes, and every promise held."""
+"""A small run: faults of the kinds that hit fast, and every promise held. docs/faults.md says what is run beside it."""
 
 from pathlib import Path
 
@@ -8,14 +8,17 @@ from doorstep_faults.report import written
 from doorstep_faults.run import run, schedule
 
 
+SAMPLE = ("kill", "stand still", "cut connections", "provider misbehaves", "repeated", "rubbish", "huge", "kill switch")
+
+
 @pytest.mark.kafka
 @pytest.mark.timeout(900)
-async def test_every_kind_of_fault_hits_and_every_promise_holds(tmp_path: Path) -> None:
+async def test_each_fault_hits_and_every_promise_holds(tmp_path: Path) -> None:
     said: list[str] = []
-    report = await run(tmp_path, 7, len(FAULTS), "asked", list(FAULTS), said.append)
+    report = await run(tmp_path, 7, len(SAMPLE), "asked", SAMPLE, said.append)
     text = written([report])
     assert not report.wrong, text
-    assert report.hits.keys() == FAULTS.keys(), "\n".join(said)
+    assert report.hits.keys() == set(SAMPLE), "\n".join(said)
     assert report.sent > 10
     assert "no message is sent twice" in text
 
