@@ -7,7 +7,6 @@ from doorstep_faults.faults import FAULTS
 from doorstep_faults.report import written
 from doorstep_faults.run import run, schedule
 
-
 SAMPLE = ("kill", "stand still", "cut connections", "provider misbehaves", "repeated", "rubbish", "huge", "kill switch")
 
 
