@@ -86,11 +86,6 @@ def _outcomes(lines: Sequence[Line], said: Sequence[Envelope]) -> Verdict:
     return Verdict("each intent has one end, and it is true", len(started), wrong)
 
 
-def unknown(said: Sequence[Envelope]) -> int:
-    """Of how many messages nobody knows whether they went out."""
-    return sum(one.type == UNKNOWN for one in said)
-
-
 def _facts(scene: Scene, said: Sequence[Envelope]) -> Verdict:
     recorded = Counter(
         (one.tenant, data["loan_id"], data.get("business_date") or data.get("paid_on"), "paid_on" in data)

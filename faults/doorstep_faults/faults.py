@@ -13,7 +13,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from doorstep.bus.interface import Outgoing
-from doorstep.events.topics import INTAKE, TOPICS
+from doorstep.events.topics import INTAKE
 
 from doorstep_faults.provider import PLANS
 from doorstep_faults.proxy import DIRECTIONS, Direction
@@ -191,7 +191,7 @@ async def kafka_restarts(scene: Scene) -> str:
 async def repeated(scene: Scene) -> str:
     """Messages of any topic come again, old ones among them, and out of their order."""
     topic = scene.random.choice([INTAKE, "doorstep.escalation.v1", "doorstep.reminder.v1"])
-    said = await _said(scene, topic)
+    said = await read_topic(scene.rig, topic)
     if not said:
         raise Missed(f"{topic} is empty")
     again = scene.random.choices(said, k=20)
@@ -352,12 +352,6 @@ async def _wave(scene: Scene, size: int = 6) -> list[tuple[str, int]]:
 
 def _day(scene: Scene) -> int:
     return scene.rig.clock.now().astimezone(HOME).date().toordinal() - MONDAY.toordinal()
-
-
-async def _said(scene: Scene, topic: str) -> list[tuple[str, bytes]]:
-    """Everything on a topic."""
-    assert topic in TOPICS
-    return [(key, value) for key, value in await read_topic(scene.rig, topic)]
 
 
 async def read_topic(rig: Rig, topic: str) -> list[tuple[str, bytes]]:
